@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * rules: every rule that makes the library flush, sync or keep something.
+ *
+ * Code consults a rule where it acts on it: `if (TLBTAG_RULE(MOVED) && ...)`.
+ * In production ports TLBTAG_RULE() is the constant 1 and disappears; in the
+ * sim port a rule can be switched off at run time, so that a test can show what
+ * goes wrong without it. `tlbtag rules` prints this table.
+ *
+ * X(ID, statement, source); an ID never changes its meaning.
+ */
+#ifndef TLBTAG_RULES_H
+#define TLBTAG_RULES_H
+
+#define TLBTAG_RULES(X)                                                                          \
+	X(FIRST_USE, "a context's first entry with its tag flushes it, on whichever CPU",        \
+	  "SPEC A.4")                                                                            \
+	X(MOVED, "a context that last ran on another CPU flushes its tag", "SPEC B.4, APM2 15.16") \
+	X(SHARED_OWNER, "a shared tag is flushed if another context used it last on this CPU",   \
+	  "SPEC B.3, E.4; KVM.md 4.2")                                                           \
+	X(CPU_ONLINE, "what a context left on a CPU is unknown after the CPU was off",           \
+	  "KVM.md 4.9")                                                                          \
+	X(ALL_BY_ABSENCE, "without FLUSHBYASID every flush is a flush of everything",            \
+	  "SPEC B.2, APM2 15.16.1")                                                              \
+	X(ACK, "a pending flush is dropped only when the hardware took an entry with it",        \
+	  "SPEC J (v), KVM.md 4.8")                                                              \
+	X(ALL_CONTEXTS, "a flush of everything reaches L1 and every L2 context", "SPEC C.3")     \
+	X(ACTIVE_LEVEL, "a request that names no level is for the active context", "SPEC C.4")   \
+	X(REMOTE_REQUEST, "a request from another CPU is served before the next entry",          \
+	  "SPEC J P4, MACHINE 3.6")                                                              \
+	X(KEEP_PENDING, "a nested entry keeps what is pending for the L2 context", "SPEC C.6")   \
+	X(L1_TLB_CONTROL, "TLB_CONTROL in vmcb12, whatever its value, flushes that L2 context",  \
+	  "SPEC C.5 E1-E3")                                                                      \
+	X(L1_FLUSH_ALL_L1, "TLB_CONTROL 1 in vmcb12 flushes L1's own context as well",           \
+	  "SPEC C.5 E5")                                                                         \
+	X(L1_FLUSH_ALL_L2, "TLB_CONTROL 1 in vmcb12 flushes every other L2 context as well",     \
+	  "SPEC C.5 E3, J P1")                                                                   \
+	X(L1_ASID_CHANGE, "an L2 context that takes over a tag for another ASID of L1 flushes it", \
+	  "SPEC C.5 E1")                                                                         \
+	X(NESTED_REALLOC, "L2 contexts start anew when nesting is enabled again", "SPEC C.1")    \
+	X(SYNC_TLB_CONTROL, "L1's TLB_CONTROL makes the shadow roots of that context stale",     \
+	  "SPEC C.5 E2")                                                                         \
+	X(SYNC_ASID_CHANGE, "an ASID that enters a context makes its shadow roots stale",        \
+	  "SPEC C.5 E2")                                                                         \
+	X(SYNC_GUEST_FLUSH, "under shadow paging a guest's flush makes its roots stale",         \
+	  "SPEC C.3")                                                                            \
+	X(INVLPGA_ZERO, "INVLPGA for ASID 0 acts as INVLPG in L1", "SPEC C.8 a")                 \
+	X(INVLPGA_MATCH, "INVLPGA for the ASID of an L2 context acts on that context",           \
+	  "SPEC C.8 c, J P1")                                                                    \
+	X(INVLPGA_PLACE, "an address is invalidated at once only on the context's last CPU",     \
+	  "SPEC B.7, C.8 c")                                                                     \
+	X(INVLPGA_ERRATUM, "under NPT no use is made of INVLPGA where it has errata",            \
+	  "MACHINE Q1, KVM.md 8")                                                                \
+	X(INVLPGA_SYNC, "under shadow paging INVLPGA syncs its address in all cached roots",     \
+	  "SPEC C.8 e")                                                                          \
+	X(PV_L1, "a paravirtual flush reaches L1's context whichever level runs", "SPEC C.9")    \
+	X(RESET, "INIT and reset of a vCPU flush L1's context", "SPEC B.6")
+
+enum tlbtag_rule {
+#define TLBTAG_RULE_ENUM(id, statement, source) TLBTAG_RULE_##id,
+	TLBTAG_RULES(TLBTAG_RULE_ENUM)
+#undef TLBTAG_RULE_ENUM
+	TLBTAG_RULE_COUNT
+};
+
+#endif
