@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * vcpu: the contexts of one vCPU, which of them is active, and the entry plan.
+ *
+ * The cycle of a run loop:
+ *
+ *	plan = tlbtag_vcpu_plan(vcpu, cpu);	preemption off from here
+ *	... do what the plan says, VMRUN ...
+ *	if (the hardware took the entry)
+ *		tlbtag_vcpu_entered(vcpu, cpu);
+ *
+ * All calls come from the vCPU's thread but for tlbtag_vcpu_request().
+ *
+ *   V1  the plan's tag is never 0 on AMD
+ *   V2  two contexts share a tag only if it is the fallback or the VM's
+ *   V3  a context's first plan on a CPU since it ran elsewhere flushes
+ */
+#ifndef TLBTAG_VCPU_H
+#define TLBTAG_VCPU_H
+
+#include <tlbtag/vm.h>
+
+/* Most L2 contexts of one vCPU. */
+#ifndef TLBTAG_L2_MAX
+#define TLBTAG_L2_MAX 8u
+#endif
+
+/* How many a vCPU should have unless its embedder knows better. */
+#define TLBTAG_L2_DEFAULT 4u
+
+/* tlbtag_vcpu.active: the L1 context, or 1 + the index of an L2 context */
+#define TLBTAG_ACTIVE_L1 0u
+
+/**
+ * struct tlbtag_block - what a control block (VMCB) was last entered with
+ * @tag: the tag it holds; 0 before its first entry
+ * @cpu: the CPU whose clean-bit cache knows it
+ */
+struct tlbtag_block {
+	tlbtag_t tag;
+	uint32_t cpu;
+};
+
+/**
+ * struct tlbtag_l2 - an L2 context
+ * @ctx: the context; its tag is 0 if the slot is not in use
+ * @asid12: the ASID that L1 gave it; 0 for none yet
+ * @used: when it was active last, for eviction
+ */
+struct tlbtag_l2 {
+	struct tlbtag_ctx ctx;
+	uint32_t asid12;
+	uint64_t used;
+};
+
+/**
+ * struct tlbtag_vcpu - the state; private to lib/
+ * @vm: its guest
+ * @id: its number; below the owner record's members if the tag is shared
+ * @active: TLBTAG_ACTIVE_L1, or 1 + the index of the active L2 context
+ * @l2_count: how many L2 contexts it has; 0 if nesting is off
+ * @l1: the L1 context
+ * @block: the control blocks of L1 and, one for all, of L2
+ * @remote: reasons that other CPUs asked for, for L1 and for all L2 contexts;
+ *	others fetch_or, the vCPU's thread takes all at once
+ * @generation: counts the demands for a sync (struct tlbtag_root)
+ * @clock: counts nested entries
+ * @l2: the L2 contexts
+ */
+struct tlbtag_vcpu {
+	struct tlbtag_vm *vm;
+	uint32_t id;
+	uint32_t active;
+	uint32_t l2_count;
+	struct tlbtag_ctx l1;
+	struct tlbtag_block block[2];
+	uint32_t remote[2];
+	uint64_t generation;
+	uint64_t clock;
+	struct tlbtag_l2 l2[TLBTAG_L2_MAX];
+};
+
+/**
+ * enum tlbtag_target - which contexts of a vCPU a request is for
+ * @TLBTAG_TARGET_ACTIVE: the one that is active now
+ * @TLBTAG_TARGET_L1: L1, whichever is active
+ * @TLBTAG_TARGET_L2: every L2 context
+ * @TLBTAG_TARGET_BOTH: all of them
+ */
+enum tlbtag_target {
+	TLBTAG_TARGET_ACTIVE = 0,
+	TLBTAG_TARGET_L1 = 1,
+	TLBTAG_TARGET_L2 = 2,
+	TLBTAG_TARGET_BOTH = 3,
+};
+
+/**
+ * tlbtag_vcpu_init() - a vCPU and its L1 context
+ * @vcpu: uninitialised storage
+ * @vm: its guest
+ * @id: its number
+ *
+ * The L1 context gets the VM's shared tag, or one of its own, or, if the pool
+ * has none, the fallback tag: exhaustion is not an error (SPEC A.1).
+ *
+ * Context: pool lock.
+ * Return: 0; -EINVAL if the tag is shared and @id is not below its members. On
+ * error nothing has changed.
+ */
+int tlbtag_vcpu_init(struct tlbtag_vcpu *vcpu, struct tlbtag_vm *vm, uint32_t id);
+
+/**
+ * tlbtag_vcpu_destroy() - the vCPU is gone; its tags go back
+ * @vcpu: initialised; not running
+ *
+ * Nothing is flushed: the tags' next holders will (rule FIRST_USE).
+ *
+ * Context: pool lock.
+ */
+void tlbtag_vcpu_destroy(struct tlbtag_vcpu *vcpu);
+
+/**
+ * tlbtag_vcpu_retag() - contexts that share the fallback tag look for their own
+ * @vcpu: initialised
+ *
+ * Worth a call when tags became free, from vcpu-load for instance; L1 first.
+ *
+ * Context: pool lock; the vCPU's thread.
+ * Return: how many contexts got a tag.
+ */
+uint32_t tlbtag_vcpu_retag(struct tlbtag_vcpu *vcpu);
+
+/**
+ * tlbtag_vcpu_reset() - INIT or reset: back to L1, which flushes
+ * @vcpu: initialised
+ *
+ * Context: the vCPU's thread.
+ */
+void tlbtag_vcpu_reset(struct tlbtag_vcpu *vcpu);
+
+/**
+ * tlbtag_vcpu_flush() - a flush is due for some of the vCPU's contexts
+ * @vcpu: initialised
+ * @target: which
+ * @flush: how much; NONE is taken as TAG
+ * @why: the reason or reasons
+ *
+ * What KVM calls TLB_FLUSH is BOTH with %TLBTAG_WHY_ALL, TLB_FLUSH_CURRENT is
+ * ACTIVE with %TLBTAG_WHY_CURRENT, TLB_FLUSH_GUEST is ACTIVE with
+ * %TLBTAG_WHY_GUEST, a paravirtual flush is L1 with %TLBTAG_WHY_PV (SPEC C.3,
+ * C.9).
+ *
+ * Context: the vCPU's thread.
+ * Return: a set of TLBTAG_WORK_: SYNC if the guest flushed and its roots are
+ * shadow tables; PURGE for each level that is flushed as a whole.
+ */
+uint32_t tlbtag_vcpu_flush(struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
+			   enum tlbtag_flush flush, uint32_t why);
+
+/**
+ * tlbtag_vcpu_request() - the same, asked for on another CPU
+ * @vcpu: initialised
+ * @target: L1, L2 or BOTH: what "active" means is the vCPU's own affair;
+ *	ACTIVE is warned about and taken as BOTH
+ * @why: the reason or reasons
+ *
+ * The vCPU's next plan includes it. A full barrier on both sides makes this
+ * sound: first change the tables, then request, then look whether the vCPU is
+ * in guest mode and kick it out (MACHINE 3.6).
+ *
+ * Context: any, also concurrent with everything.
+ */
+void tlbtag_vcpu_request(struct tlbtag_vcpu *vcpu, enum tlbtag_target target, uint32_t why);
+
+/**
+ * enum tlbtag_address - how to invalidate one address
+ * @TLBTAG_ADDRESS_NOTHING: no TLB action
+ * @TLBTAG_ADDRESS_NOW: INVLPGA with the tag named, on this CPU, at once
+ * @TLBTAG_ADDRESS_PENDING: not possible here; the context's next entry flushes
+ */
+enum tlbtag_address {
+	TLBTAG_ADDRESS_NOTHING = 0,
+	TLBTAG_ADDRESS_NOW = 1,
+	TLBTAG_ADDRESS_PENDING = 2,
+};
+
+/**
+ * tlbtag_vcpu_invalidate() - one address of the active context must go
+ * @vcpu: initialised
+ * @cpu: the current CPU
+ * @tag: set to the tag to use with %TLBTAG_ADDRESS_NOW
+ *
+ * Context: on @cpu, preemption off until the INVLPGA is done; the vCPU's thread.
+ * Return: NOW if the context's entries are on this CPU and INVLPGA may be
+ * relied on; else PENDING.
+ * Source: SPEC B.7.
+ */
+enum tlbtag_address tlbtag_vcpu_invalidate(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu,
+					   tlbtag_t *tag);
+
+/**
+ * tlbtag_vcpu_plan() - what must the next entry carry?
+ * @vcpu: initialised
+ * @cpu: the current CPU
+ *
+ * Asked again before the entry, it answers the same or more.
+ *
+ * Context: on @cpu, preemption off; the vCPU's thread.
+ * Return: the plan. For a CPU number out of range it warns and flushes all.
+ */
+struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu);
+
+/**
+ * tlbtag_vcpu_entered() - the hardware took the entry that was planned
+ * @vcpu: planned on @cpu, with nothing between but the entry
+ * @cpu: the current CPU
+ *
+ * Not to be called if VMRUN failed its checks: what was pending then stays.
+ *
+ * Context: on @cpu, preemption still off; the vCPU's thread.
+ */
+void tlbtag_vcpu_entered(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu);
+
+#endif

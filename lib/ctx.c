@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * ctx: a hardware context and what is pending for it.
+ */
+#include <tlbtag/ctx.h>
+
+void tlbtag_ctx_start(struct tlbtag_ctx *ctx, tlbtag_t tag)
+{
+	*ctx = (struct tlbtag_ctx){ .tag = tag, .cpu = TLBTAG_CPU_NONE };
+}
+TLBTAG_EXPORT(tlbtag_ctx_start);
+
+void tlbtag_ctx_pend(struct tlbtag_ctx *ctx, enum tlbtag_flush flush, uint32_t why)
+{
+	/* C1: a flush without a reason could not be told from a mistake. */
+	if (tlbtag_warn_once(why == 0, "C1: flush without a reason"))
+		why = TLBTAG_WHY_DOUBT;
+	if (flush == TLBTAG_FLUSH_NONE)
+		flush = TLBTAG_FLUSH_TAG;
+
+	ctx->why |= why;
+	if (ctx->flush < flush)
+		ctx->flush = flush;
+}
+TLBTAG_EXPORT(tlbtag_ctx_pend);

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * nested: L2 contexts for the ASIDs of L1.
+ *
+ * Why it is enough to key contexts by L1's ASID: on the machine that L1 believes
+ * to have, translations of its guest carry that ASID and nothing else, neither
+ * the address of vmcb12 nor the nested CR3 (MACHINE A9). So two entries with
+ * one ASID may share translations, and an ASID whose context was taken for
+ * another in the meantime must find none, which the flush at eviction sees to.
+ */
+#include "vcpu.h"
+#include <tlbtag/nested.h>
+#include <tlbtag/rules.h>
+#include <tlbtag/svm.h>
+
+static void start_l2(struct tlbtag_vcpu *vcpu, tlbtag_t tag)
+{
+	struct tlbtag_l2 *l2 = &vcpu->l2[vcpu->l2_count++];
+	uint32_t asid12 = l2->asid12;
+
+	if (TLBTAG_RULE(NESTED_REALLOC)) {
+		tlbtag_ctx_start(&l2->ctx, tag);
+		asid12 = 0;
+	}
+	l2->ctx.tag = tag;
+	l2->asid12 = asid12;
+	l2->used = 0;
+}
+
+int tlbtag_nested_enable(struct tlbtag_vcpu *vcpu, uint32_t count)
+{
+	tlbtag_t tag;
+
+	if (count < 1 || count > TLBTAG_L2_MAX)
+		return -EINVAL;
+	if (vcpu->l2_count)
+		return 0;
+
+	while (vcpu->l2_count < count) {
+		tag = tlbtag_vcpu_take_tag(vcpu, vcpu->vm->host->reserve);
+		if (tag == TLBTAG_NONE)
+			break;
+		start_l2(vcpu, tag);
+	}
+	if (!vcpu->l2_count)
+		start_l2(vcpu, vcpu->vm->host->pool->fallback);
+	return 0;
+}
+TLBTAG_EXPORT(tlbtag_nested_enable);
+
+void tlbtag_nested_disable(struct tlbtag_vcpu *vcpu)
+{
+	vcpu->active = TLBTAG_ACTIVE_L1;
+	while (vcpu->l2_count)
+		tlbtag_vcpu_return_tag(vcpu, &vcpu->l2[--vcpu->l2_count].ctx);
+}
+TLBTAG_EXPORT(tlbtag_nested_disable);
+
+static struct tlbtag_l2 *find(struct tlbtag_vcpu *vcpu, uint32_t asid12)
+{
+	uint32_t i;
+
+	for (i = 0; i < vcpu->l2_count; i++)
+		if (vcpu->l2[i].asid12 == asid12)
+			return &vcpu->l2[i];
+	return NULL;
+}
+
+/* Contexts never used have used == 0 and come first. */
+static struct tlbtag_l2 *oldest(struct tlbtag_vcpu *vcpu)
+{
+	struct tlbtag_l2 *best = &vcpu->l2[0];
+	uint32_t i;
+
+	for (i = 1; i < vcpu->l2_count; i++)
+		if (vcpu->l2[i].used < best->used)
+			best = &vcpu->l2[i];
+	return best;
+}
+
+static uint32_t sync_for(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, bool wanted)
+{
+	if (!wanted)
+		return 0;
+	tlbtag_vcpu_demand_sync(vcpu, ctx);
+	return TLBTAG_WORK_SYNC;
+}
+
+/*
+ * E1 for an ASID without a context. Its roots are not tagged by ASID, so they
+ * may have been left unsynced by the ASID that used them last (SPEC C.5 E2).
+ */
+static struct tlbtag_l2 *claim(struct tlbtag_vcpu *vcpu, uint32_t asid12)
+{
+	struct tlbtag_l2 *l2 = oldest(vcpu);
+
+	l2->asid12 = asid12;
+	if (TLBTAG_RULE(L1_ASID_CHANGE))
+		tlbtag_ctx_pend(&l2->ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ASID_CHANGE);
+	sync_for(vcpu, &l2->ctx, TLBTAG_RULE(SYNC_ASID_CHANGE));
+	return l2;
+}
+
+static struct tlbtag_l2 *find_or_claim(struct tlbtag_vcpu *vcpu, uint32_t asid12)
+{
+	struct tlbtag_l2 *l2 = find(vcpu, asid12);
+
+	if (!l2)
+		return claim(vcpu, asid12);
+	/* C.6: a flush that came while L1 ran is still pending and stays so. */
+	if (!TLBTAG_RULE(KEEP_PENDING))
+		l2->ctx.why = TLBTAG_WHY_NOTHING;
+	return l2;
+}
+
+static void flush_context(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx)
+{
+	tlbtag_ctx_pend(ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_TLB_CONTROL);
+	sync_for(vcpu, ctx, TLBTAG_RULE(SYNC_TLB_CONTROL));
+}
+
+/*
+ * TLB_CONTROL 1 means every ASID of L1's world, its own 0 included. L1's own
+ * flush is made pending here rather than at the exit, where a forced leave
+ * would lose it: L1 cannot run in between (SPEC C.5 E5).
+ */
+static void flush_world(struct tlbtag_vcpu *vcpu, const struct tlbtag_l2 *active)
+{
+	uint32_t i;
+
+	if (TLBTAG_RULE(L1_FLUSH_ALL_L1)) {
+		tlbtag_ctx_pend(&vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_TLB_CONTROL);
+		sync_for(vcpu, &vcpu->l1, vcpu->l1.shadow_linear);
+	}
+	if (!TLBTAG_RULE(L1_FLUSH_ALL_L2))
+		return;
+	for (i = 0; i < vcpu->l2_count; i++)
+		if (&vcpu->l2[i] != active && vcpu->l2[i].asid12)
+			flush_context(vcpu, &vcpu->l2[i].ctx);
+}
+
+/*
+ * E2, E3. Reserved values are no consistency failure on hardware and may flush
+ * or not; 7 would allow less, but whether it keeps nested translations is
+ * unclear (MACHINE U2). So every value but 0 flushes the context.
+ */
+static void obey_tlb_control(struct tlbtag_vcpu *vcpu, struct tlbtag_l2 *l2, uint8_t tlb_control)
+{
+	if (tlb_control == TLBTAG_TLB_CONTROL_NOTHING)
+		return;
+	if (TLBTAG_RULE(L1_TLB_CONTROL))
+		flush_context(vcpu, &l2->ctx);
+	if (tlb_control == TLBTAG_TLB_CONTROL_ALL)
+		flush_world(vcpu, l2);
+}
+
+/* What L0's tables shadow for this guest: linear, nested or nothing. */
+static bool has_shadow_root(const struct tlbtag_vcpu *vcpu, const struct tlbtag_vmcb12 *vmcb12)
+{
+	return vmcb12->nested_paging || !vcpu->vm->host->hw.nested_paging;
+}
+
+static uint32_t work_of_entry(const struct tlbtag_vcpu *vcpu, const struct tlbtag_l2 *l2,
+			      const struct tlbtag_vmcb12 *vmcb12, uint64_t generation)
+{
+	uint32_t work = TLBTAG_WORK_DRAIN_L2;
+
+	if (has_shadow_root(vcpu, vmcb12) && l2->ctx.demand > generation)
+		work |= TLBTAG_WORK_SYNC;
+	return work;
+}
+
+static void enable_in_doubt(struct tlbtag_vcpu *vcpu)
+{
+	if (tlbtag_warn_once(vcpu->l2_count == 0, "nested: entered but not enabled"))
+		start_l2(vcpu, vcpu->vm->host->pool->fallback);
+}
+
+int tlbtag_nested_enter(struct tlbtag_vcpu *vcpu, const struct tlbtag_vmcb12 *vmcb12,
+			uint32_t *work)
+{
+	uint64_t generation = vcpu->generation;
+	struct tlbtag_l2 *l2;
+
+	if (vmcb12->asid == 0)
+		return -EINVAL;
+	enable_in_doubt(vcpu);
+	tlbtag_vcpu_accept(vcpu);
+
+	l2 = find_or_claim(vcpu, vmcb12->asid);
+	l2->used = ++vcpu->clock;
+	l2->ctx.shadow_linear = !vcpu->vm->host->hw.nested_paging;
+	vcpu->active = 1 + (uint32_t)(l2 - vcpu->l2);
+	obey_tlb_control(vcpu, l2, vmcb12->tlb_control);
+	*work = work_of_entry(vcpu, l2, vmcb12, generation);
+	return 0;
+}
+TLBTAG_EXPORT(tlbtag_nested_enter);
+
+uint32_t tlbtag_nested_exit(struct tlbtag_vcpu *vcpu)
+{
+	if (!tlbtag_vcpu_in_l2(vcpu))
+		return 0;
+	tlbtag_vcpu_accept(vcpu);
+	vcpu->active = TLBTAG_ACTIVE_L1;
+	return TLBTAG_WORK_DRAIN_L1;
+}
+TLBTAG_EXPORT(tlbtag_nested_exit);
+
+struct tlbtag_invlpga tlbtag_nested_invlpga(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu,
+					    uint32_t asid12, bool canonical)
+{
+	struct tlbtag_invlpga answer = { .action = TLBTAG_ADDRESS_NOTHING };
+	struct tlbtag_l2 *l2;
+
+	if (asid12 == 0) {
+		answer.as_invlpg = TLBTAG_RULE(INVLPGA_ZERO);
+		return answer;
+	}
+	if (!canonical)
+		return answer;
+	/* Roots are not tagged by ASID, so even one without a context has some. */
+	if (!vcpu->vm->host->hw.nested_paging && TLBTAG_RULE(INVLPGA_SYNC))
+		answer.work |= TLBTAG_WORK_SYNC_ADDRESS;
+
+	l2 = find(vcpu, asid12);
+	/* An ASID without a context flushes when it gets one. */
+	if (!l2 || !TLBTAG_RULE(INVLPGA_MATCH))
+		return answer;
+	answer.tag = l2->ctx.tag;
+	answer.action = tlbtag_vcpu_address(vcpu, &l2->ctx, cpu);
+	return answer;
+}
+TLBTAG_EXPORT(tlbtag_nested_invlpga);
+
+static const struct tlbtag_ctx *active_of(const struct tlbtag_vcpu *vcpu)
+{
+	return tlbtag_vcpu_in_l2(vcpu) ? &vcpu->l2[vcpu->active - 1].ctx : &vcpu->l1;
+}
+
+bool tlbtag_root_is_stale(const struct tlbtag_vcpu *vcpu, const struct tlbtag_root *root)
+{
+	return root->synced < active_of(vcpu)->demand;
+}
+TLBTAG_EXPORT(tlbtag_root_is_stale);
+
+void tlbtag_root_set_synced(const struct tlbtag_vcpu *vcpu, struct tlbtag_root *root)
+{
+	root->synced = vcpu->generation;
+}
+TLBTAG_EXPORT(tlbtag_root_set_synced);

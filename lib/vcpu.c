@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * vcpu: the contexts of a vCPU and its entry plan.
+ *
+ * Why an entry with a clean context needs no flush: everything under its tag on
+ * this CPU was made by itself, since (a) the tag is private, or it was the last
+ * to use the shared tag here, (b) it has run nowhere else since, so none of its
+ * own invalidations happened on another CPU without reaching this one, and (c)
+ * nothing was asked for since its latest entry, which carried all that had been
+ * asked for before. The three are checked in that order of cost: (b) one
+ * compare, (c) one test, (a) only for shared tags.
+ */
+#include "vcpu.h"
+#include <tlbtag/rules.h>
+
+static uint32_t level_of(const struct tlbtag_vcpu *vcpu)
+{
+	return tlbtag_vcpu_in_l2(vcpu) ? LEVEL_L2 : LEVEL_L1;
+}
+
+tlbtag_t tlbtag_vcpu_take_tag(struct tlbtag_vcpu *vcpu, uint32_t keep)
+{
+	struct tlbtag_pool *pool = vcpu->vm->host->pool;
+
+	if (pool->plain_free <= keep)
+		return TLBTAG_NONE;
+	return tlbtag_pool_alloc(pool, TLBTAG_PLAIN);
+}
+
+void tlbtag_vcpu_return_tag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx)
+{
+	if (!tlbtag_vcpu_is_fallback(vcpu, ctx->tag) && ctx->tag != vcpu->vm->tag)
+		tlbtag_pool_free(vcpu->vm->host->pool, ctx->tag);
+	ctx->tag = TLBTAG_NONE;
+}
+
+static tlbtag_t tag_for_l1(struct tlbtag_vcpu *vcpu)
+{
+	tlbtag_t tag = vcpu->vm->tag;
+
+	if (tag == TLBTAG_NONE)
+		tag = tlbtag_vcpu_take_tag(vcpu, 0);
+	return tag != TLBTAG_NONE ? tag : vcpu->vm->host->pool->fallback;
+}
+
+int tlbtag_vcpu_init(struct tlbtag_vcpu *vcpu, struct tlbtag_vm *vm, uint32_t id)
+{
+	if (vm->tag != TLBTAG_NONE && id >= vm->owner.members)
+		return -EINVAL;
+
+	*vcpu = (struct tlbtag_vcpu){ .vm = vm, .id = id };
+	vcpu->block[LEVEL_L1].cpu = TLBTAG_CPU_NONE;
+	vcpu->block[LEVEL_L2].cpu = TLBTAG_CPU_NONE;
+	tlbtag_ctx_start(&vcpu->l1, tag_for_l1(vcpu));
+	vcpu->l1.shadow_linear = !vm->host->hw.nested_paging;
+	/* A former vCPU of this number may be on record (SPEC B.8). */
+	if (vm->tag != TLBTAG_NONE)
+		tlbtag_owner_forget(&vm->owner, id);
+	vm->vcpus++;
+	return 0;
+}
+TLBTAG_EXPORT(tlbtag_vcpu_init);
+
+void tlbtag_vcpu_destroy(struct tlbtag_vcpu *vcpu)
+{
+	uint32_t i;
+
+	for (i = 0; i < vcpu->l2_count; i++)
+		tlbtag_vcpu_return_tag(vcpu, &vcpu->l2[i].ctx);
+	vcpu->l2_count = 0;
+	vcpu->active = TLBTAG_ACTIVE_L1;
+	tlbtag_vcpu_return_tag(vcpu, &vcpu->l1);
+	if (!tlbtag_warn_once(vcpu->vm->vcpus == 0, "vcpu: more destroyed than made"))
+		vcpu->vm->vcpus--;
+}
+TLBTAG_EXPORT(tlbtag_vcpu_destroy);
+
+/* A context with a new tag starts anew, but for what its MMU side owes. */
+static uint32_t retag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, uint32_t keep)
+{
+	struct tlbtag_ctx before = *ctx;
+	tlbtag_t tag;
+
+	if (!tlbtag_vcpu_is_fallback(vcpu, ctx->tag))
+		return 0;
+	tag = tlbtag_vcpu_take_tag(vcpu, keep);
+	if (tag == TLBTAG_NONE)
+		return 0;
+	tlbtag_ctx_start(ctx, tag);
+	ctx->demand = before.demand;
+	ctx->shadow_linear = before.shadow_linear;
+	return 1;
+}
+
+uint32_t tlbtag_vcpu_retag(struct tlbtag_vcpu *vcpu)
+{
+	uint32_t changed = retag(vcpu, &vcpu->l1, 0);
+	uint32_t i;
+
+	for (i = 0; i < vcpu->l2_count; i++)
+		changed += retag(vcpu, &vcpu->l2[i].ctx, vcpu->vm->host->reserve);
+	return changed;
+}
+TLBTAG_EXPORT(tlbtag_vcpu_retag);
+
+void tlbtag_vcpu_reset(struct tlbtag_vcpu *vcpu)
+{
+	vcpu->active = TLBTAG_ACTIVE_L1;
+	if (TLBTAG_RULE(RESET))
+		tlbtag_ctx_pend(&vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_RESET);
+	tlbtag_vcpu_demand_sync(vcpu, &vcpu->l1);
+}
+TLBTAG_EXPORT(tlbtag_vcpu_reset);
+
+void tlbtag_vcpu_demand_sync(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx)
+{
+	ctx->demand = ++vcpu->generation;
+}
+
+static uint32_t pend(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, enum tlbtag_flush flush,
+		     uint32_t why)
+{
+	tlbtag_ctx_pend(ctx, flush, why);
+	/* Only a guest's own flush speaks about the guest's own tables. */
+	if (!ctx->shadow_linear || !(why & (TLBTAG_WHY_GUEST | TLBTAG_WHY_PV)) ||
+	    !TLBTAG_RULE(SYNC_GUEST_FLUSH))
+		return 0;
+	tlbtag_vcpu_demand_sync(vcpu, ctx);
+	return TLBTAG_WORK_SYNC;
+}
+
+static uint32_t pend_l2(struct tlbtag_vcpu *vcpu, enum tlbtag_flush flush, uint32_t why)
+{
+	uint32_t work = 0;
+	uint32_t i;
+
+	for (i = 0; i < vcpu->l2_count; i++)
+		work |= pend(vcpu, &vcpu->l2[i].ctx, flush, why);
+	return work;
+}
+
+static enum tlbtag_target resolve(const struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
+				  uint32_t why)
+{
+	if ((why & TLBTAG_WHY_PV) && !TLBTAG_RULE(PV_L1))
+		target = TLBTAG_TARGET_ACTIVE;
+	if (target == TLBTAG_TARGET_BOTH && !TLBTAG_RULE(ALL_CONTEXTS))
+		target = TLBTAG_TARGET_ACTIVE;
+	/* Without the rule a request that waited over a switch hits the wrong level. */
+	if (target == TLBTAG_TARGET_ACTIVE && !TLBTAG_RULE(ACTIVE_LEVEL))
+		target = tlbtag_vcpu_in_l2(vcpu) ? TLBTAG_TARGET_L1 : TLBTAG_TARGET_L2;
+	return target;
+}
+
+static uint32_t purge_of(const struct tlbtag_vcpu *vcpu, enum tlbtag_target target)
+{
+	uint32_t work = 0;
+
+	if (target == TLBTAG_TARGET_ACTIVE)
+		target = tlbtag_vcpu_in_l2(vcpu) ? TLBTAG_TARGET_L2 : TLBTAG_TARGET_L1;
+	if (target == TLBTAG_TARGET_L1 || target == TLBTAG_TARGET_BOTH)
+		work |= TLBTAG_WORK_PURGE_L1;
+	if (target == TLBTAG_TARGET_L2 || target == TLBTAG_TARGET_BOTH)
+		work |= TLBTAG_WORK_PURGE_L2;
+	return work;
+}
+
+uint32_t tlbtag_vcpu_flush(struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
+			   enum tlbtag_flush flush, uint32_t why)
+{
+	uint32_t work;
+
+	target = resolve(vcpu, target, why);
+	work = purge_of(vcpu, target);
+	switch (target) {
+	case TLBTAG_TARGET_ACTIVE:
+		return work | pend(vcpu, tlbtag_vcpu_active(vcpu), flush, why);
+	case TLBTAG_TARGET_L1:
+		return work | pend(vcpu, &vcpu->l1, flush, why);
+	case TLBTAG_TARGET_L2:
+		return work | pend_l2(vcpu, flush, why);
+	case TLBTAG_TARGET_BOTH:
+		break;
+	}
+	return work | pend(vcpu, &vcpu->l1, flush, why) | pend_l2(vcpu, flush, why);
+}
+TLBTAG_EXPORT(tlbtag_vcpu_flush);
+
+void tlbtag_vcpu_request(struct tlbtag_vcpu *vcpu, enum tlbtag_target target, uint32_t why)
+{
+	if (tlbtag_warn_once(target == TLBTAG_TARGET_ACTIVE, "vcpu: remote request names no level"))
+		target = TLBTAG_TARGET_BOTH;
+	/* Pairs with the exchange in tlbtag_vcpu_accept(). */
+	if (target != TLBTAG_TARGET_L2)
+		tlbtag_fetch_or_seq(&vcpu->remote[LEVEL_L1], why);
+	if (target != TLBTAG_TARGET_L1)
+		tlbtag_fetch_or_seq(&vcpu->remote[LEVEL_L2], why);
+}
+TLBTAG_EXPORT(tlbtag_vcpu_request);
+
+void tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu)
+{
+	uint32_t why;
+
+	if (!TLBTAG_RULE(REMOTE_REQUEST))
+		return;
+	/* A look before the exchange: the words are empty nearly always. */
+	if (tlbtag_load_relaxed(&vcpu->remote[LEVEL_L1])) {
+		why = tlbtag_exchange_seq(&vcpu->remote[LEVEL_L1], 0u);
+		pend(vcpu, &vcpu->l1, TLBTAG_FLUSH_TAG, why);
+	}
+	if (tlbtag_load_relaxed(&vcpu->remote[LEVEL_L2])) {
+		why = tlbtag_exchange_seq(&vcpu->remote[LEVEL_L2], 0u);
+		pend_l2(vcpu, TLBTAG_FLUSH_TAG, why);
+	}
+}
+
+static bool is_here(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
+		    struct tlbtag_cpu cpu)
+{
+	return ctx->cpu == cpu.nr && ctx->epoch == vcpu->vm->host->cpu[cpu.nr].epoch;
+}
+
+/*
+ * An INVLPGA acts on the CPU that executes it. The context's entries are on the
+ * CPU of its last entry: the next entry anywhere else flushes anyway. If they
+ * are not here, the instruction would do nothing, and the context might return
+ * to the other CPU without having moved at all (SPEC B.7).
+ */
+enum tlbtag_address tlbtag_vcpu_address(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
+					struct tlbtag_cpu cpu)
+{
+	bool usable = !vcpu->vm->host->hw.invlpga_unreliable || !TLBTAG_RULE(INVLPGA_ERRATUM);
+
+	if (usable && (is_here(vcpu, ctx, cpu) || !TLBTAG_RULE(INVLPGA_PLACE)))
+		return TLBTAG_ADDRESS_NOW;
+	tlbtag_ctx_pend(ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_INVLPGA);
+	return TLBTAG_ADDRESS_PENDING;
+}
+
+enum tlbtag_address tlbtag_vcpu_invalidate(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu,
+					   tlbtag_t *tag)
+{
+	struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
+
+	*tag = ctx->tag;
+	return tlbtag_vcpu_address(vcpu, ctx, cpu);
+}
+TLBTAG_EXPORT(tlbtag_vcpu_invalidate);
+
+/* Has another context used this context's tag on this CPU? */
+static uint32_t why_shared(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
+			   struct tlbtag_cpu cpu)
+{
+	const struct tlbtag_vm *vm = vcpu->vm;
+	bool other = false;
+
+	if (tlbtag_vcpu_is_fallback(vcpu, ctx->tag))
+		other = vm->host->cpu[cpu.nr].fallback_owner != ctx;
+	else if (ctx->tag == vm->tag)
+		other = tlbtag_owner_is_other(&vm->owner, vcpu->id, cpu);
+	return other && TLBTAG_RULE(SHARED_OWNER) ? TLBTAG_WHY_SHARED : 0;
+}
+
+static uint32_t why_here(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
+			 struct tlbtag_cpu cpu)
+{
+	if (ctx->cpu == TLBTAG_CPU_NONE)
+		return TLBTAG_RULE(FIRST_USE) ? TLBTAG_WHY_FIRST_USE : 0;
+	if (ctx->cpu != cpu.nr)
+		return TLBTAG_RULE(MOVED) ? TLBTAG_WHY_MOVED : 0;
+	if (ctx->epoch != vcpu->vm->host->cpu[cpu.nr].epoch)
+		return TLBTAG_RULE(CPU_ONLINE) ? TLBTAG_WHY_CPU_ONLINE : 0;
+	return why_shared(vcpu, ctx, cpu);
+}
+
+static uint32_t dirty_of(const struct tlbtag_vcpu *vcpu, tlbtag_t tag, struct tlbtag_cpu cpu)
+{
+	const struct tlbtag_block *block = &vcpu->block[level_of(vcpu)];
+
+	if (block->cpu != cpu.nr)
+		return TLBTAG_DIRTY_ALL | TLBTAG_DIRTY_TAG;
+	return block->tag != tag ? TLBTAG_DIRTY_TAG : 0;
+}
+
+static enum tlbtag_flush scope_of(const struct tlbtag_vcpu *vcpu, enum tlbtag_flush pending,
+				  uint32_t placed)
+{
+	/* What a former user of the tag left may be global. */
+	enum tlbtag_flush flush = placed ? TLBTAG_FLUSH_TAG : pending;
+
+	if (!vcpu->vm->host->hw.flush_by_tag && TLBTAG_RULE(ALL_BY_ABSENCE))
+		return TLBTAG_FLUSH_ALL;
+	return flush > pending ? flush : pending;
+}
+
+struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
+{
+	struct tlbtag_plan plan = { .tag = tlbtag_vcpu_active(vcpu)->tag };
+	struct tlbtag_ctx *ctx;
+	uint32_t placed;
+
+	if (tlbtag_warn_once(cpu.nr >= vcpu->vm->host->hw.nr_cpus, "vcpu: no such CPU")) {
+		plan.flush = TLBTAG_FLUSH_ALL;
+		plan.dirty = TLBTAG_DIRTY_ALL | TLBTAG_DIRTY_TAG;
+		plan.why = TLBTAG_WHY_DOUBT;
+		return plan;
+	}
+
+	tlbtag_vcpu_accept(vcpu);
+	ctx = tlbtag_vcpu_active(vcpu);
+	placed = why_here(vcpu, ctx, cpu);
+	plan.dirty = dirty_of(vcpu, ctx->tag, cpu);
+	plan.why = placed | ctx->why;
+	if (plan.why)
+		plan.flush = scope_of(vcpu, ctx->flush, placed);
+	/* Without the rule a VMRUN that fails its checks loses the flush. */
+	if (!TLBTAG_RULE(ACK))
+		ctx->why = TLBTAG_WHY_NOTHING;
+	return plan;
+}
+TLBTAG_EXPORT(tlbtag_vcpu_plan);
+
+static void record_use(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
+		       struct tlbtag_cpu cpu)
+{
+	struct tlbtag_vm *vm = vcpu->vm;
+
+	if (tlbtag_vcpu_is_fallback(vcpu, ctx->tag))
+		vm->host->cpu[cpu.nr].fallback_owner = ctx;
+	else if (ctx->tag == vm->tag)
+		tlbtag_owner_take(&vm->owner, vcpu->id, cpu);
+}
+
+void tlbtag_vcpu_entered(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
+{
+	struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
+
+	if (tlbtag_warn_once(cpu.nr >= vcpu->vm->host->hw.nr_cpus, "vcpu: no such CPU"))
+		return;
+	record_use(vcpu, ctx, cpu);
+	ctx->cpu = cpu.nr;
+	ctx->epoch = vcpu->vm->host->cpu[cpu.nr].epoch;
+	ctx->why = TLBTAG_WHY_NOTHING;
+	ctx->flush = TLBTAG_FLUSH_NONE;
+	vcpu->block[level_of(vcpu)] = (struct tlbtag_block){ .tag = ctx->tag, .cpu = cpu.nr };
+}
+TLBTAG_EXPORT(tlbtag_vcpu_entered);

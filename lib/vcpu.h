@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What lib/vcpu.c and lib/nested.c share and nobody else needs.
+ */
+#ifndef TLBTAG_LIB_VCPU_H
+#define TLBTAG_LIB_VCPU_H
+
+#include <tlbtag/vcpu.h>
+
+/* Index of a level in tlbtag_vcpu.block and .remote */
+#define LEVEL_L1 0u
+#define LEVEL_L2 1u
+
+static inline bool tlbtag_vcpu_in_l2(const struct tlbtag_vcpu *vcpu)
+{
+	return vcpu->active != TLBTAG_ACTIVE_L1;
+}
+
+static inline struct tlbtag_ctx *tlbtag_vcpu_active(struct tlbtag_vcpu *vcpu)
+{
+	return tlbtag_vcpu_in_l2(vcpu) ? &vcpu->l2[vcpu->active - 1].ctx : &vcpu->l1;
+}
+
+static inline bool tlbtag_vcpu_is_fallback(const struct tlbtag_vcpu *vcpu, tlbtag_t tag)
+{
+	return tag == vcpu->vm->host->pool->fallback;
+}
+
+/* A plain tag if the pool has more than @keep free, else none. */
+tlbtag_t tlbtag_vcpu_take_tag(struct tlbtag_vcpu *vcpu, uint32_t keep);
+
+/* Give a tag back if it is the context's own. */
+void tlbtag_vcpu_return_tag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx);
+
+/* Move what other CPUs asked for into the contexts. */
+void tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu);
+
+/* The shadow roots of this context are stale from now on. */
+void tlbtag_vcpu_demand_sync(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx);
+
+/* One address of @ctx must go: now, or by a pending flush. */
+enum tlbtag_address tlbtag_vcpu_address(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
+					struct tlbtag_cpu cpu);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * vm: one tag for each vCPU, or one for all.
+ */
+#include <tlbtag/vm.h>
+
+void tlbtag_vm_init(struct tlbtag_vm *vm, struct tlbtag_host *host)
+{
+	*vm = (struct tlbtag_vm){ .host = host };
+}
+TLBTAG_EXPORT(tlbtag_vm_init);
+
+/*
+ * The record comes before the tag: a record that was refused leaves nothing
+ * behind, whereas a tag would have to be given back on the way out. The RFC
+ * did it the other way round and left its lock held there (SPEC B.9).
+ */
+int tlbtag_vm_share(struct tlbtag_vm *vm, enum tlbtag_class class, uint32_t members,
+		    union tlbtag_owner_word *words, uint32_t word_count)
+{
+	struct tlbtag_pool *pool = vm->host->pool;
+	struct tlbtag_owner owner;
+	tlbtag_t tag;
+	int error;
+
+	if (vm->vcpus || vm->tag)
+		return -EBUSY;
+	if (!tlbtag_pool_has_class(pool, class))
+		return -ENOTTY;
+	error = tlbtag_owner_init(&owner, members, vm->host->hw.nr_cpus, words, word_count);
+	if (error)
+		return error;
+	tag = tlbtag_pool_alloc(pool, class);
+	if (tag == TLBTAG_NONE)
+		return -ENOSPC;
+
+	vm->owner = owner;
+	vm->tag = tag;
+	return 0;
+}
+TLBTAG_EXPORT(tlbtag_vm_share);
+
+int tlbtag_vm_destroy(struct tlbtag_vm *vm)
+{
+	if (tlbtag_warn_once(vm->vcpus != 0, "vm: destroyed with vCPUs"))
+		return -EBUSY;
+	tlbtag_pool_free(vm->host->pool, vm->tag);
+	vm->tag = TLBTAG_NONE;
+	return 0;
+}
+TLBTAG_EXPORT(tlbtag_vm_destroy);
