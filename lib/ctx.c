@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * ctx: a hardware context and what is pending for it.
+ *
+ * Here it only ever becomes more. That it becomes less by an entry alone (C2),
+ * and that only an entry moves the context (C3), is seen to in lib/vcpu.c.
  */
 #include <tlbtag/ctx.h>
 

@@ -13,6 +13,7 @@
 #include <tlbtag/rules.h>
 #include <tlbtag/svm.h>
 
+/* N2: @tag comes fresh from the pool, or is the fallback. */
 static void start_l2(struct tlbtag_vcpu *vcpu, tlbtag_t tag)
 {
 	struct tlbtag_l2 *l2 = &vcpu->l2[vcpu->l2_count++];
@@ -87,7 +88,8 @@ static uint32_t sync_for(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, bool 
 }
 
 /*
- * E1 for an ASID without a context. Its roots are not tagged by ASID, so they
+ * E1 for an ASID without a context, of which there must not be one (N1: only
+ * reached when find() found none). Its roots are not tagged by ASID, so they
  * may have been left unsynced by the ASID that used them last (SPEC C.5 E2).
  */
 static struct tlbtag_l2 *claim(struct tlbtag_vcpu *vcpu, uint32_t asid12)
@@ -238,6 +240,7 @@ static const struct tlbtag_ctx *active_of(const struct tlbtag_vcpu *vcpu)
 	return tlbtag_vcpu_in_l2(vcpu) ? &vcpu->l2[vcpu->active - 1].ctx : &vcpu->l1;
 }
 
+/* N3: a generation is given out once, so equal means synced after the demand. */
 bool tlbtag_root_is_stale(const struct tlbtag_vcpu *vcpu, const struct tlbtag_root *root)
 {
 	return root->synced < active_of(vcpu)->demand;

@@ -34,6 +34,7 @@ void tlbtag_vcpu_return_tag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx)
 	ctx->tag = TLBTAG_NONE;
 }
 
+/* V2: from the pool a tag comes to one holder; the others are meant to be shared. */
 static tlbtag_t tag_for_l1(struct tlbtag_vcpu *vcpu)
 {
 	tlbtag_t tag = vcpu->vm->tag;
@@ -262,6 +263,7 @@ static uint32_t why_shared(const struct tlbtag_vcpu *vcpu, const struct tlbtag_c
 	return other && TLBTAG_RULE(SHARED_OWNER) ? TLBTAG_WHY_SHARED : 0;
 }
 
+/* V3: whatever the reason was for running elsewhere, coming back flushes. */
 static uint32_t why_here(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
 			 struct tlbtag_cpu cpu)
 {
@@ -294,21 +296,34 @@ static enum tlbtag_flush scope_of(const struct tlbtag_vcpu *vcpu, enum tlbtag_fl
 	return flush > pending ? flush : pending;
 }
 
+/* V1: VMRUN with ASID 0 fails; VPID 0 is the way to switch VPIDs off. */
+static bool is_illegal_tag(const struct tlbtag_vcpu *vcpu, tlbtag_t tag)
+{
+	return tag == TLBTAG_NONE && vcpu->vm->host->hw.vendor == TLBTAG_AMD;
+}
+
+/* An internal check failed: a tag that is always legal, and nothing is kept. */
+static struct tlbtag_plan plan_in_doubt(const struct tlbtag_vcpu *vcpu)
+{
+	return (struct tlbtag_plan){
+		.tag = vcpu->vm->host->pool->fallback,
+		.flush = TLBTAG_FLUSH_ALL,
+		.dirty = TLBTAG_DIRTY_ALL | TLBTAG_DIRTY_TAG,
+		.why = TLBTAG_WHY_DOUBT,
+	};
+}
+
 struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 {
-	struct tlbtag_plan plan = { .tag = tlbtag_vcpu_active(vcpu)->tag };
-	struct tlbtag_ctx *ctx;
+	struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
+	struct tlbtag_plan plan = { .tag = ctx->tag };
 	uint32_t placed;
 
-	if (tlbtag_warn_once(cpu.nr >= vcpu->vm->host->hw.nr_cpus, "vcpu: no such CPU")) {
-		plan.flush = TLBTAG_FLUSH_ALL;
-		plan.dirty = TLBTAG_DIRTY_ALL | TLBTAG_DIRTY_TAG;
-		plan.why = TLBTAG_WHY_DOUBT;
-		return plan;
-	}
+	if (tlbtag_warn_once(cpu.nr >= vcpu->vm->host->hw.nr_cpus, "vcpu: no such CPU") ||
+	    tlbtag_warn_once(is_illegal_tag(vcpu, ctx->tag), "V1: a context without a tag"))
+		return plan_in_doubt(vcpu);
 
 	tlbtag_vcpu_accept(vcpu);
-	ctx = tlbtag_vcpu_active(vcpu);
 	placed = why_here(vcpu, ctx, cpu);
 	plan.dirty = dirty_of(vcpu, ctx->tag, cpu);
 	plan.why = placed | ctx->why;
@@ -332,6 +347,7 @@ static void record_use(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
 		tlbtag_owner_take(&vm->owner, vcpu->id, cpu);
 }
 
+/* C2 and C3 of ctx.h: this is the only place that clears `why` or sets `cpu`. */
 void tlbtag_vcpu_entered(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 {
 	struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);

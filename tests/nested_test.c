@@ -281,7 +281,8 @@ TEST(nested_invlpga_cases)
 		/* c) */ { 1, true, true, TLBTAG_ADDRESS_NOW, false, 0 },
 		/* d) */ { 2, true, true, TLBTAG_ADDRESS_NOTHING, false, 0 },
 		/* e) */ { 1, true, false, TLBTAG_ADDRESS_NOW, false, TLBTAG_WORK_SYNC_ADDRESS },
-		/* e) */ { 2, true, false, TLBTAG_ADDRESS_NOTHING, false, TLBTAG_WORK_SYNC_ADDRESS },
+		/* e) */ { 2, true, false, TLBTAG_ADDRESS_NOTHING, false,
+			   TLBTAG_WORK_SYNC_ADDRESS },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -291,7 +292,8 @@ TEST(nested_invlpga_cases)
 
 		hw.nested_paging = rows[i].npt;
 		start_warm(&lab, &hw, 1);
-		answer = tlbtag_nested_invlpga(&lab.vcpu[0], on(0), rows[i].asid, rows[i].canonical);
+		answer = tlbtag_nested_invlpga(&lab.vcpu[0], on(0), rows[i].asid,
+					       rows[i].canonical);
 		CHECK_EQ(answer.action, rows[i].action);
 		CHECK_EQ(answer.as_invlpg, rows[i].as_invlpg);
 		CHECK_EQ(answer.work, rows[i].work);

@@ -84,9 +84,10 @@ struct tlbtag_plan {
 /*
  * Work that the MMU side or the paravirtual flush queues owe before the next
  * entry, a set. SYNC: roots have just become stale; it is tlbtag_root_is_stale()
- * that knows which, whenever one is about to be used. SYNC_ADDRESS: sync the one address in all cached roots. DRAIN: look at the
- * level's queue, it may have been written while the other level ran. PURGE: a
- * pending flush covers what is in the queue.
+ * that knows which, whenever one is about to be used. SYNC_ADDRESS: sync the one
+ * address in all cached roots. DRAIN: look at the level's queue, it may have been
+ * written while the other level ran. PURGE: a pending flush covers what is in the
+ * queue.
  */
 #define TLBTAG_WORK_SYNC 1u
 #define TLBTAG_WORK_SYNC_ADDRESS 2u
