@@ -79,6 +79,7 @@ PACKAGE_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 PACKAGES_FOUND := $(BUILD)/packages-found
 REPLAY_LIB := $(BUILD)/libreplay.a
 SIM_REPLAY_LIB := $(BUILD)/sim/libreplay.a
+SIM_CLI_LIB := $(BUILD)/sim/libcli.a
 endif
 
 # --- objects ----------------------------------------------------------------
@@ -147,6 +148,7 @@ $(SIM_LIBRARY): $(SIM_LIB_OBJECTS)
 $(TEST_LIBRARY): $(call objects,sim,$(TEST_HELP_SOURCES))
 $(BUILD)/libreplay.a: $(call objects,posix,$(REPLAY_SOURCES))
 $(BUILD)/sim/libreplay.a: $(call objects,sim,$(REPLAY_SOURCES))
+$(BUILD)/sim/libcli.a: $(call objects,sim,$(filter-out cli/main.c,$(CLI_SOURCES)))
 %.a:
 	@mkdir -p $(@D)
 	$(call say,AR)
@@ -162,7 +164,7 @@ $(BUILD)/tlbtag: $(call objects,posix,$(CLI_SOURCES)) $(REPLAY_LIB) $(LIBRARY)
 TEST_PROGRAMS := $(TESTS:%=$(BUILD)/tests/%)
 SIM_PARTS := $(SIM_REPLAY_LIB) $(SIM_LIBRARY)
 
-$(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(TEST_LIBRARY) $(SIM_PARTS)
+$(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(TEST_LIBRARY) $(SIM_CLI_LIB) $(SIM_PARTS)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(LINK) -o $@ $^ $(PACKAGE_LIBS) -lm
