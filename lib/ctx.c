@@ -7,9 +7,9 @@
  */
 #include <tlbtag/ctx.h>
 
-void tlbtag_ctx_start(struct tlbtag_ctx *ctx, tlbtag_t tag)
+void tlbtag_ctx_start(struct tlbtag_ctx *ctx, tlbtag_t tag, bool shared)
 {
-	*ctx = (struct tlbtag_ctx){ .tag = tag, .cpu = TLBTAG_CPU_NONE };
+	*ctx = (struct tlbtag_ctx){ .tag = tag, .cpu = TLBTAG_CPU_NONE, .shared = shared };
 }
 TLBTAG_EXPORT(tlbtag_ctx_start);
 

@@ -17,15 +17,16 @@
 static void start_l2(struct tlbtag_vcpu *vcpu, tlbtag_t tag)
 {
 	struct tlbtag_l2 *l2 = &vcpu->l2[vcpu->l2_count++];
-	uint32_t asid12 = l2->asid12;
+	struct tlbtag_l2 before = *l2;
 
-	if (TLBTAG_RULE(NESTED_REALLOC)) {
-		tlbtag_ctx_start(&l2->ctx, tag);
-		asid12 = 0;
+	*l2 = (struct tlbtag_l2){ .asid12 = 0 };
+	tlbtag_vcpu_start_ctx(vcpu, &l2->ctx, tag);
+	/* Without the rule it is taken for the context that it was before (SPEC C.1). */
+	if (!TLBTAG_RULE(NESTED_REALLOC)) {
+		before.ctx.tag = tag;
+		before.ctx.shared = l2->ctx.shared;
+		*l2 = before;
 	}
-	l2->ctx.tag = tag;
-	l2->asid12 = asid12;
-	l2->used = 0;
 }
 
 int tlbtag_nested_enable(struct tlbtag_vcpu *vcpu, uint32_t count)
@@ -44,7 +45,7 @@ int tlbtag_nested_enable(struct tlbtag_vcpu *vcpu, uint32_t count)
 		start_l2(vcpu, tag);
 	}
 	if (!vcpu->l2_count)
-		start_l2(vcpu, vcpu->vm->host->pool->fallback);
+		start_l2(vcpu, tlbtag_pool_fallback(vcpu->vm->host->pool));
 	return 0;
 }
 TLBTAG_EXPORT(tlbtag_nested_enable);
@@ -175,7 +176,7 @@ static uint32_t work_of_entry(const struct tlbtag_vcpu *vcpu, const struct tlbta
 static void enable_in_doubt(struct tlbtag_vcpu *vcpu)
 {
 	if (tlbtag_warn_once(vcpu->l2_count == 0, "nested: entered but not enabled"))
-		start_l2(vcpu, vcpu->vm->host->pool->fallback);
+		start_l2(vcpu, tlbtag_pool_fallback(vcpu->vm->host->pool));
 }
 
 int tlbtag_nested_enter(struct tlbtag_vcpu *vcpu, const struct tlbtag_vmcb12 *vmcb12,

@@ -213,8 +213,8 @@ static enum tlbtag_state state_of(const struct tlbtag_pool *pool, tlbtag_t tag)
 
 static bool is_dirty_on_free(const struct tlbtag_pool *pool, tlbtag_t tag)
 {
-	for (int class = 0; class < TLBTAG_CLASSES; class++)
-		if (range_has(&pool->range[class], tag) && pool->range[class].dirty_on_free)
+	for (int which = 0; which < TLBTAG_CLASSES; which++)
+		if (range_has(&pool->range[which], tag) && pool->range[which].dirty_on_free)
 			return true;
 	return false;
 }
@@ -229,8 +229,8 @@ static void dirty_interval_update(struct tlbtag_pool *pool)
 	tlbtag_t first = UINT32_MAX;
 	tlbtag_t last = 0;
 
-	for (int class = 0; class < TLBTAG_CLASSES; class++) {
-		const struct tlbtag_range *range = &pool->range[class];
+	for (int which = 0; which < TLBTAG_CLASSES; which++) {
+		const struct tlbtag_range *range = &pool->range[which];
 
 		if (range_is_empty(range) || !range->dirty_on_free)
 			continue;
@@ -292,8 +292,8 @@ int tlbtag_pool_init(struct tlbtag_pool *pool, tlbtag_t min, uint32_t nr,
 	bits_fill(pool->mid, leaves);
 	bits_fill(&pool->top, mids);
 	memset(pool->dirty, 0, sizeof(*words) * 2 * leaves);
-	for (int class = 0; class < TLBTAG_CLASSES; class++)
-		pool->range[class] = (struct tlbtag_range){ .first = 1, .last = 0 };
+	for (int which = 0; which < TLBTAG_CLASSES; which++)
+		pool->range[which] = (struct tlbtag_range){ .first = 1, .last = 0 };
 	pool->range[TLBTAG_PLAIN] = (struct tlbtag_range){ .first = min, .last = min + nr - 1 };
 	pool->plain_free = nr;
 	return 0;
@@ -322,7 +322,7 @@ static bool may_share(enum tlbtag_class a, enum tlbtag_class b)
 	       (a == TLBTAG_SNP && b == TLBTAG_SEV_ES);
 }
 
-static bool range_is_allowed(const struct tlbtag_pool *pool, enum tlbtag_class class,
+static bool range_is_allowed(const struct tlbtag_pool *pool, enum tlbtag_class which,
 			     const struct tlbtag_range *range)
 {
 	if (range_is_empty(range))
@@ -330,7 +330,7 @@ static bool range_is_allowed(const struct tlbtag_pool *pool, enum tlbtag_class c
 	if (range->first < pool->min || range->last - pool->min >= pool->nr)
 		return false;
 	for (int other = 0; other < TLBTAG_CLASSES; other++)
-		if (!may_share(class, (enum tlbtag_class)other) &&
+		if (!may_share(which, (enum tlbtag_class)other) &&
 		    ranges_overlap(range, &pool->range[other]))
 			return false;
 	return true;
@@ -340,43 +340,40 @@ static bool range_is_allowed(const struct tlbtag_pool *pool, enum tlbtag_class c
  * The old range has to be FREE: a tag in use that changed its class, or lost
  * it, would later come back by the wrong rule (DIRTY or not).
  */
-int tlbtag_pool_set_class(struct tlbtag_pool *pool, enum tlbtag_class class,
+int tlbtag_pool_set_class(struct tlbtag_pool *pool, enum tlbtag_class which,
 			  const struct tlbtag_range *range)
 {
 	struct tlbtag_range *old;
 
-	if (pool->nr == 0 || (unsigned int)class >= TLBTAG_CLASSES || !range ||
-	    !range_is_allowed(pool, class, range))
+	if (pool->nr == 0 || (unsigned int)which >= TLBTAG_CLASSES || !range ||
+	    !range_is_allowed(pool, which, range))
 		return -EINVAL;
-	old = &pool->range[class];
+	old = &pool->range[which];
 	if (tlbtag_warn_once(!range_is_empty(old) && range_count(pool, old, pool->leaf) !=
 			     old->last - old->first + 1,
 			     "pool: the range of a class in use changes"))
 		return -EBUSY;
 	*old = *range;
-	/* Empty in one way only, which alloc relies on: no tag is <= last. */
-	if (range_is_empty(range))
-		*old = (struct tlbtag_range){ .first = 1, .last = 0 };
 	dirty_interval_update(pool);
 	plain_free_recount(pool);
 	return 0;
 }
 TLBTAG_EXPORT(tlbtag_pool_set_class);
 
-bool tlbtag_pool_has_class(const struct tlbtag_pool *pool, enum tlbtag_class class)
+bool tlbtag_pool_has_class(const struct tlbtag_pool *pool, enum tlbtag_class which)
 {
-	return pool->nr != 0 && (unsigned int)class < TLBTAG_CLASSES &&
-	       !range_is_empty(&pool->range[class]);
+	return pool->nr != 0 && (unsigned int)which < TLBTAG_CLASSES &&
+	       !range_is_empty(&pool->range[which]);
 }
 TLBTAG_EXPORT(tlbtag_pool_has_class);
 
 /* FREE to USED. */
-static inline void tag_take(struct tlbtag_pool *pool, enum tlbtag_class class, tlbtag_t tag)
+static inline void tag_take(struct tlbtag_pool *pool, enum tlbtag_class which, tlbtag_t tag)
 {
 	uint32_t index = tag - pool->min;
 	uint32_t leaf = index / WORD_BITS;
 
-	if (class == TLBTAG_PLAIN)
+	if (which == TLBTAG_PLAIN)
 		pool->plain_free--;
 	pool->leaf[leaf] &= ~bit(index);
 	if (pool->leaf[leaf] == 0)
@@ -407,13 +404,13 @@ static tlbtag_t free_tag_find(const struct tlbtag_pool *pool, const struct tlbta
 }
 
 /* alloc for the cases in which the pool's lowest FREE tag need not be the answer. */
-RARE static tlbtag_t alloc_searching(struct tlbtag_pool *pool, enum tlbtag_class class)
+RARE static tlbtag_t alloc_searching(struct tlbtag_pool *pool, enum tlbtag_class which)
 {
-	tlbtag_t tag = free_tag_find(pool, &pool->range[class]);
+	tlbtag_t tag = free_tag_find(pool, &pool->range[which]);
 
 	if (tag == TLBTAG_NONE)
 		return TLBTAG_NONE;
-	tag_take(pool, class, tag);
+	tag_take(pool, which, tag);
 	if (tlbtag_warn_once(state_of(pool, tag) != TLBTAG_USED, "P4: a dirty tag was free"))
 		return TLBTAG_NONE;
 	return tag;
@@ -425,26 +422,26 @@ RARE static tlbtag_t alloc_searching(struct tlbtag_pool *pool, enum tlbtag_class
  * being set again. P4 follows from the three bitmaps being disjoint, which is
  * looked at where there can be a DIRTY tag.
  */
-tlbtag_t tlbtag_pool_alloc(struct tlbtag_pool *pool, enum tlbtag_class class)
+tlbtag_t tlbtag_pool_alloc(struct tlbtag_pool *pool, enum tlbtag_class which)
 {
 	uint32_t open = pool->open;
 	uint64_t *word;
 	uint64_t bits;
 	tlbtag_t tag;
 
-	if (tlbtag_warn_once((unsigned int)class >= TLBTAG_CLASSES, "pool: alloc: no such class"))
+	if (tlbtag_warn_once((unsigned int)which >= TLBTAG_CLASSES, "pool: alloc: no such class"))
 		return TLBTAG_NONE;
 	if (tlbtag_unlikely(open == 0))
 		return TLBTAG_NONE;
 	word = pool->leaf + open - 1;
 	bits = *word;
 	tag = pool->min + open * WORD_BITS - WORD_BITS + tlbtag_lowest_bit(bits);
-	if (tlbtag_unlikely(tag < pool->range[class].first || may_be_dirty(pool, tag) ||
+	if (tlbtag_unlikely(tag < pool->range[which].first || may_be_dirty(pool, tag) ||
 			    pool->last_freed != TLBTAG_NONE))
-		return alloc_searching(pool, class);
-	if (tlbtag_unlikely(tag > pool->range[class].last))
+		return alloc_searching(pool, which);
+	if (tlbtag_unlikely(tag > pool->range[which].last))
 		return TLBTAG_NONE;
-	if (tlbtag_likely(class == TLBTAG_PLAIN))
+	if (tlbtag_likely(which == TLBTAG_PLAIN))
 		pool->plain_free--;
 	bits &= bits - 1;
 	*word = bits;
@@ -517,14 +514,14 @@ int tlbtag_pool_take_fallback(struct tlbtag_pool *pool)
 TLBTAG_EXPORT(tlbtag_pool_take_fallback);
 
 /* `sealed` is all 0 between clean-ups, so the two bitmaps just change places. */
-uint32_t tlbtag_pool_seal(struct tlbtag_pool *pool, enum tlbtag_class class)
+uint32_t tlbtag_pool_seal(struct tlbtag_pool *pool, enum tlbtag_class which)
 {
 	uint64_t *dirty = pool->dirty;
 	uint32_t count;
 
-	if (!tlbtag_pool_has_class(pool, class) || pool->sealing)
+	if (!tlbtag_pool_has_class(pool, which) || pool->sealing)
 		return 0;
-	count = range_count(pool, &pool->range[class], dirty);
+	count = range_count(pool, &pool->range[which], dirty);
 	if (count == 0)
 		return 0;
 	pool->dirty = pool->sealed;

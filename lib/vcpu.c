@@ -8,7 +8,8 @@
  * own invalidations happened on another CPU without reaching this one, and (c)
  * nothing was asked for since its latest entry, which carried all that had been
  * asked for before. The three are checked in that order of cost: (b) one
- * compare, (c) one test, (a) only for shared tags.
+ * compare, (c) one test, (a) only for shared tags. V4, the short cut in the
+ * header, is the same with everything that is not plain left out.
  */
 #include "vcpu.h"
 #include <tlbtag/rules.h>
@@ -18,18 +19,23 @@ static uint32_t level_of(const struct tlbtag_vcpu *vcpu)
 	return tlbtag_vcpu_in_l2(vcpu) ? LEVEL_L2 : LEVEL_L1;
 }
 
+void tlbtag_vcpu_start_ctx(const struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, tlbtag_t tag)
+{
+	tlbtag_ctx_start(ctx, tag, tlbtag_vcpu_is_fallback(vcpu, tag) || tag == vcpu->vm->tag);
+}
+
 tlbtag_t tlbtag_vcpu_take_tag(struct tlbtag_vcpu *vcpu, uint32_t keep)
 {
 	struct tlbtag_pool *pool = vcpu->vm->host->pool;
 
-	if (pool->plain_free <= keep)
+	if (tlbtag_pool_plain_free(pool) <= keep)
 		return TLBTAG_NONE;
 	return tlbtag_pool_alloc(pool, TLBTAG_PLAIN);
 }
 
 void tlbtag_vcpu_return_tag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx)
 {
-	if (!tlbtag_vcpu_is_fallback(vcpu, ctx->tag) && ctx->tag != vcpu->vm->tag)
+	if (!ctx->shared)
 		tlbtag_pool_free(vcpu->vm->host->pool, ctx->tag);
 	ctx->tag = TLBTAG_NONE;
 }
@@ -41,7 +47,7 @@ static tlbtag_t tag_for_l1(struct tlbtag_vcpu *vcpu)
 
 	if (tag == TLBTAG_NONE)
 		tag = tlbtag_vcpu_take_tag(vcpu, 0);
-	return tag != TLBTAG_NONE ? tag : vcpu->vm->host->pool->fallback;
+	return tag != TLBTAG_NONE ? tag : tlbtag_pool_fallback(vcpu->vm->host->pool);
 }
 
 int tlbtag_vcpu_init(struct tlbtag_vcpu *vcpu, struct tlbtag_vm *vm, uint32_t id)
@@ -52,7 +58,7 @@ int tlbtag_vcpu_init(struct tlbtag_vcpu *vcpu, struct tlbtag_vm *vm, uint32_t id
 	*vcpu = (struct tlbtag_vcpu){ .vm = vm, .id = id };
 	vcpu->block[LEVEL_L1].cpu = TLBTAG_CPU_NONE;
 	vcpu->block[LEVEL_L2].cpu = TLBTAG_CPU_NONE;
-	tlbtag_ctx_start(&vcpu->l1, tag_for_l1(vcpu));
+	tlbtag_vcpu_start_ctx(vcpu, &vcpu->l1, tag_for_l1(vcpu));
 	vcpu->l1.shadow_linear = !vm->host->hw.nested_paging;
 	/* A former vCPU of this number may be on record (SPEC B.8). */
 	if (vm->tag != TLBTAG_NONE)
@@ -87,7 +93,7 @@ static uint32_t retag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, uint32_t
 	tag = tlbtag_vcpu_take_tag(vcpu, keep);
 	if (tag == TLBTAG_NONE)
 		return 0;
-	tlbtag_ctx_start(ctx, tag);
+	tlbtag_vcpu_start_ctx(vcpu, ctx, tag);
 	ctx->demand = before.demand;
 	ctx->shadow_linear = before.shadow_linear;
 	return 1;
@@ -306,7 +312,7 @@ static bool is_illegal_tag(const struct tlbtag_vcpu *vcpu, tlbtag_t tag)
 static struct tlbtag_plan plan_in_doubt(const struct tlbtag_vcpu *vcpu)
 {
 	return (struct tlbtag_plan){
-		.tag = vcpu->vm->host->pool->fallback,
+		.tag = tlbtag_pool_fallback(vcpu->vm->host->pool),
 		.flush = TLBTAG_FLUSH_ALL,
 		.dirty = TLBTAG_DIRTY_ALL | TLBTAG_DIRTY_TAG,
 		.why = TLBTAG_WHY_DOUBT,

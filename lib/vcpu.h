@@ -23,8 +23,11 @@ static inline struct tlbtag_ctx *tlbtag_vcpu_active(struct tlbtag_vcpu *vcpu)
 
 static inline bool tlbtag_vcpu_is_fallback(const struct tlbtag_vcpu *vcpu, tlbtag_t tag)
 {
-	return tag == vcpu->vm->host->pool->fallback;
+	return tag == tlbtag_pool_fallback(vcpu->vm->host->pool);
 }
+
+/* Start a context with a tag of its own, the VM's, or the fallback. */
+void tlbtag_vcpu_start_ctx(const struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, tlbtag_t tag);
 
 /* A plain tag if the pool has more than @keep free, else none. */
 tlbtag_t tlbtag_vcpu_take_tag(struct tlbtag_vcpu *vcpu, uint32_t keep);

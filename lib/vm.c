@@ -15,7 +15,7 @@ TLBTAG_EXPORT(tlbtag_vm_init);
  * behind, whereas a tag would have to be given back on the way out. The RFC
  * did it the other way round and left its lock held there (SPEC B.9).
  */
-int tlbtag_vm_share(struct tlbtag_vm *vm, enum tlbtag_class class, uint32_t members,
+int tlbtag_vm_share(struct tlbtag_vm *vm, enum tlbtag_class which, uint32_t members,
 		    union tlbtag_owner_word *words, uint32_t word_count)
 {
 	struct tlbtag_pool *pool = vm->host->pool;
@@ -25,12 +25,12 @@ int tlbtag_vm_share(struct tlbtag_vm *vm, enum tlbtag_class class, uint32_t memb
 
 	if (vm->vcpus || vm->tag)
 		return -EBUSY;
-	if (!tlbtag_pool_has_class(pool, class))
+	if (!tlbtag_pool_has_class(pool, which))
 		return -ENOTTY;
 	error = tlbtag_owner_init(&owner, members, vm->host->hw.nr_cpus, words, word_count);
 	if (error)
 		return error;
-	tag = tlbtag_pool_alloc(pool, class);
+	tag = tlbtag_pool_alloc(pool, which);
 	if (tag == TLBTAG_NONE)
 		return -ENOSPC;
 

@@ -93,7 +93,7 @@ static void *create_k1(struct machine *machine)
 
 static void note_use(struct model *model)
 {
-	uint32_t used = model->pool.nr - model->pool.plain_free;
+	uint32_t used = model->pool.nr - tlbtag_pool_plain_free(&model->pool);
 
 	if (model->most_used < used)
 		model->most_used = used;

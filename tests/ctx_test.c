@@ -12,7 +12,7 @@ TEST(ctx_start_leaves_nothing_pending)
 	struct tlbtag_ctx ctx;
 
 	memset(&ctx, 0xff, sizeof(ctx));
-	tlbtag_ctx_start(&ctx, 7);
+	tlbtag_ctx_start(&ctx, 7, false);
 	CHECK_EQ(ctx.tag, 7);
 	CHECK_EQ(ctx.cpu, TLBTAG_CPU_NONE);
 	CHECK_EQ(ctx.why, 0);
@@ -23,7 +23,7 @@ TEST(ctx_pend_widens_and_never_narrows)
 {
 	struct tlbtag_ctx ctx;
 
-	tlbtag_ctx_start(&ctx, 7);
+	tlbtag_ctx_start(&ctx, 7, false);
 	tlbtag_ctx_pend(&ctx, TLBTAG_FLUSH_NONGLOBAL, TLBTAG_WHY_GUEST);
 	CHECK_EQ(ctx.flush, TLBTAG_FLUSH_NONGLOBAL);
 	tlbtag_ctx_pend(&ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ALL);
@@ -37,7 +37,7 @@ TEST(ctx_flush_without_a_reason_is_doubt)
 {
 	struct tlbtag_ctx ctx;
 
-	tlbtag_ctx_start(&ctx, 7);
+	tlbtag_ctx_start(&ctx, 7, false);
 	tlbtag_ctx_pend(&ctx, TLBTAG_FLUSH_NONE, 0);
 	CHECK_EQ(tlbtag_sim_warnings(), 1);
 	CHECK_EQ(ctx.why, TLBTAG_WHY_DOUBT);

@@ -289,6 +289,7 @@ static void check_scope(uint32_t members, uint32_t spread)
 	free(scope);
 }
 
+/* O1: if two members had the same CPU, the older one would miss its flush. */
 TEST(every_sequence_of_seven_is_exact_when_searched)
 {
 	check_scope(SCOPE_MEMBERS, 1);

@@ -49,6 +49,17 @@ static void take_all(struct tlbtag_pool *pool, enum tlbtag_class class, uint32_t
 	CHECK_EQ(tlbtag_pool_alloc(pool, class), TLBTAG_NONE);
 }
 
+static int try_class(struct tlbtag_pool *pool, enum tlbtag_class class, tlbtag_t first,
+		     tlbtag_t last)
+{
+	struct tlbtag_pool before = *pool;
+	struct tlbtag_range range = { first, last, false };
+	int error = tlbtag_pool_set_class(pool, class, &range);
+
+	CHECK(!error || pool_is_same(pool, &before));
+	return error;
+}
+
 /* Exactly so many warnings since the last question. */
 static bool warned(unsigned int count)
 {
@@ -162,6 +173,7 @@ TEST(pool_without_init_has_nothing)
 	CHECK(warned(3));
 }
 
+/* P1, P2 */
 TEST(tags_come_lowest_first_and_then_none)
 {
 	struct tlbtag_pool pool = pool_make(7, 130);
@@ -213,6 +225,7 @@ TEST(impossible_frees_change_nothing)
 	CHECK_EQ(memcmp(words, words_before, sizeof(words)), 0);
 }
 
+/* P3 */
 TEST(double_free_is_refused)
 {
 	struct tlbtag_pool pool = pool_make(1, 10);
@@ -236,6 +249,7 @@ TEST(state_of_a_foreign_tag_is_used)
 	CHECK(warned(0));
 }
 
+/* P5 */
 TEST(fallback_is_one_plain_tag_that_only_destroy_gives_back)
 {
 	struct tlbtag_pool pool = pool_make_classes();
@@ -298,6 +312,7 @@ TEST(storage_and_pool_can_be_used_again)
 	CHECK_EQ(tlbtag_pool_alloc(&pool, TLBTAG_PLAIN), TLBTAG_NONE);
 }
 
+/* P2 */
 TEST(classes_hand_out_their_own_range_only)
 {
 	struct tlbtag_pool pool = pool_make_classes();
@@ -356,8 +371,7 @@ TEST(empty_class_is_not_supported_rather_than_full)
 	struct tlbtag_pool pool = pool_make_classes();
 
 	CHECK(tlbtag_pool_has_class(&pool, TLBTAG_SEV));
-	CHECK_EQ(tlbtag_pool_set_class(&pool, TLBTAG_SEV,
-				       &(struct tlbtag_range){ 900, 800, true }), 0);
+	CHECK_EQ(try_class(&pool, TLBTAG_SEV, 900, 800), 0);
 	CHECK(!tlbtag_pool_has_class(&pool, TLBTAG_SEV));
 	CHECK_EQ(tlbtag_pool_alloc(&pool, TLBTAG_SEV), TLBTAG_NONE);
 	CHECK_EQ(tlbtag_pool_seal(&pool, TLBTAG_SEV), 0);
@@ -365,16 +379,6 @@ TEST(empty_class_is_not_supported_rather_than_full)
 	CHECK(!tlbtag_pool_has_class(&pool, TLBTAG_SEV));
 	CHECK(tlbtag_pool_has_class(&pool, TLBTAG_SNP));
 	take_all(&pool, TLBTAG_PLAIN, 12);
-}
-
-static int try_class(struct tlbtag_pool *pool, enum tlbtag_class class, tlbtag_t first,
-		     tlbtag_t last)
-{
-	struct tlbtag_pool before = *pool;
-	int error = tlbtag_pool_set_class(pool, class, &(struct tlbtag_range){ first, last, false });
-
-	CHECK(!error || pool_is_same(pool, &before));
-	return error;
 }
 
 TEST(set_class_refuses_overlap_and_foreign_tags)
@@ -430,6 +434,7 @@ TEST(plain_free_counts_plain_tags_only)
 	CHECK_EQ(tlbtag_pool_plain_free(&pool), 12);
 }
 
+/* P4 */
 TEST(dirty_tag_is_not_handed_out_before_its_clean_up)
 {
 	struct tlbtag_pool pool = pool_make_classes();
@@ -545,7 +550,7 @@ TEST(pool_can_be_destroyed_during_a_clean_up)
 	CHECK(warned(0));
 }
 
-/* Breaking the bitmaps from outside is the only way to see the assertion. */
+/* P4's assertion; breaking the bitmaps from outside is the only way to see it. */
 TEST(tag_that_is_free_and_dirty_at_once_is_not_handed_out)
 {
 	struct tlbtag_pool pool = pool_make_classes();
@@ -556,6 +561,10 @@ TEST(tag_that_is_free_and_dirty_at_once_is_not_handed_out)
 	CHECK(warned(1));
 	CHECK_EQ(tlbtag_pool_state(&pool, 6), TLBTAG_DIRTY);
 	CHECK_EQ(tlbtag_pool_alloc(&pool, TLBTAG_SEV), 7);
+	pool.sealed[0] |= 1u << (1 - 1);
+	CHECK_EQ(tlbtag_pool_alloc(&pool, TLBTAG_SNP), TLBTAG_NONE);
+	CHECK(warned(1));
+	CHECK_EQ(tlbtag_pool_alloc(&pool, TLBTAG_SNP), 2);
 }
 
 TEST(reuse_at_once_hands_out_the_tag_freed_last)
@@ -734,7 +743,7 @@ TEST(random_runs_agree_with_the_oracle_at_the_largest_size)
 	churn_run(TLBTAG_POOL_MAX, UINT32_MAX - TLBTAG_POOL_MAX, true);
 }
 
-/* No tag has two holders, however many there are: the other end's view. */
+/* P3 from the other end: no tag has two holders, however many there are. */
 TEST(whole_pool_is_handed_out_once)
 {
 	uint32_t nr = 65535;

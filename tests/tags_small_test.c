@@ -96,10 +96,14 @@ static bool is_stale(const struct world *world, const struct view *view, uint32_
 static void enter(struct world *world, uint32_t vcpu, uint32_t cpu, bool taken)
 {
 	struct view *view = &world->view[vcpu][world->active[vcpu]];
+	bool clean = tlbtag_vcpu_is_clean(&world->lab.vcpu[vcpu], on(cpu));
 	struct tlbtag_plan plan = tlbtag_vcpu_plan(&world->lab.vcpu[vcpu], on(cpu));
 	bool stale = is_stale(world, view, cpu, plan.tag);
 
 	entries++;
+	/* V4 */
+	if (clean)
+		wrong += plan.flush || plan.why || plan.dirty;
 	wrong += stale && plan.flush < TLBTAG_FLUSH_TAG;
 	/* L1 went to another ASID and back, and no entry came of it. */
 	if (!(plan.why & TLBTAG_WHY_ASID_CHANGE))

@@ -185,6 +185,42 @@ TEST(vcpu_reset_returns_to_l1_and_flushes_it)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_RESET);
 }
 
+/* V4: what makes a vCPU unclean, one thing at a time. */
+TEST(vcpu_clean_only_if_the_plan_is_empty)
+{
+	struct lab lab;
+
+	start_warm(&lab);
+	CHECK(!tlbtag_vcpu_is_clean(&lab.vcpu[1], on(0)));
+	CHECK(tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
+	CHECK(!tlbtag_vcpu_is_clean(&lab.vcpu[0], on(1)));
+	tlbtag_vcpu_flush(&lab.vcpu[0], TLBTAG_TARGET_L1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_GUEST);
+	CHECK(!tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
+	lab_enter(&lab.vcpu[0], 0);
+	tlbtag_vcpu_request(&lab.vcpu[0], TLBTAG_TARGET_L2, TLBTAG_WHY_ALL);
+	CHECK(!tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
+	lab_enter(&lab.vcpu[0], 0);
+	tlbtag_host_cpu_online(&lab.host, on(0));
+	CHECK(!tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
+	lab_enter(&lab.vcpu[0], 0);
+	CHECK(tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
+	lab_vmrun(&lab.vcpu[0], 2, 0);
+	lab_enter(&lab.vcpu[0], 0);
+	CHECK(tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
+	lab_vmrun(&lab.vcpu[0], 1, 0);
+	CHECK(!tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
+}
+
+TEST(vcpu_shared_tag_is_never_clean)
+{
+	struct lab lab;
+
+	lab_start_nested(&lab, 1, 1);
+	lab_enter(&lab.vcpu[0], 0);
+	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, 0);
+	CHECK(!tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
+}
+
 TEST(vcpu_cpu_out_of_range_flushes_everything)
 {
 	struct lab lab;

@@ -16,6 +16,8 @@
 
 #include <tlbtag/plan.h>
 
+TLBTAG_BEGIN_DECLS
+
 /**
  * struct tlbtag_ctx - the state; private to lib/
  * @tag: its tag; the host's fallback tag if the pool had none
@@ -23,6 +25,7 @@
  * @epoch: that CPU's epoch at that entry (rule CPU_ONLINE)
  * @why: reasons pending, a set of enum tlbtag_why
  * @flush: the widest scope pending
+ * @shared: other contexts use the tag too
  * @demand: its shadow roots must have been synced at this generation or later
  * @shadow_linear: its linear addresses are translated by shadow tables of L0
  */
@@ -32,6 +35,7 @@ struct tlbtag_ctx {
 	uint32_t epoch;
 	uint32_t why;
 	enum tlbtag_flush flush;
+	bool shared;
 	bool shadow_linear;
 	uint64_t demand;
 };
@@ -41,10 +45,11 @@ struct tlbtag_ctx {
  * @ctx: any state; nothing of it survives but nothing is pending either, the
  *	first entry flushes (rule FIRST_USE)
  * @tag: the tag
+ * @shared: other contexts may use it too
  *
  * Context: the vCPU's thread.
  */
-void tlbtag_ctx_start(struct tlbtag_ctx *ctx, tlbtag_t tag);
+void tlbtag_ctx_start(struct tlbtag_ctx *ctx, tlbtag_t tag, bool shared);
 
 /**
  * tlbtag_ctx_pend() - the next entry of this context flushes
@@ -55,5 +60,7 @@ void tlbtag_ctx_start(struct tlbtag_ctx *ctx, tlbtag_t tag);
  * Context: the vCPU's thread.
  */
 void tlbtag_ctx_pend(struct tlbtag_ctx *ctx, enum tlbtag_flush flush, uint32_t why);
+
+TLBTAG_END_DECLS
 
 #endif

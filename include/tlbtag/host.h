@@ -14,6 +14,8 @@
 #include <tlbtag/hw.h>
 #include <tlbtag/pool.h>
 
+TLBTAG_BEGIN_DECLS
+
 /**
  * struct tlbtag_host_cpu - one CPU's record; touched by that CPU only
  * @fallback_owner: the context that used the fallback tag last here. Only
@@ -69,5 +71,7 @@ int tlbtag_host_init(struct tlbtag_host *host, const struct tlbtag_hw *hw,
  * Context: on @cpu, or while @cpu runs no guest.
  */
 void tlbtag_host_cpu_online(struct tlbtag_host *host, struct tlbtag_cpu cpu);
+
+TLBTAG_END_DECLS
 
 #endif

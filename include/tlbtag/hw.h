@@ -7,6 +7,8 @@
 
 #include <tlbtag/types.h>
 
+TLBTAG_BEGIN_DECLS
+
 /**
  * enum tlbtag_vendor - whose tags these are
  * @TLBTAG_AMD: ASIDs
@@ -52,5 +54,7 @@ struct tlbtag_hw {
  * Source: APM2 15.16; SDM3 28.3.
  */
 int tlbtag_hw_check(const struct tlbtag_hw *hw);
+
+TLBTAG_END_DECLS
 
 #endif

@@ -27,6 +27,8 @@
 
 #include <tlbtag/vcpu.h>
 
+TLBTAG_BEGIN_DECLS
+
 /**
  * struct tlbtag_vmcb12 - what the library wants to know of a vmcb12
  * @asid: L1's ASID for the guest; any value but 0, also above what CPUID says
@@ -144,5 +146,7 @@ bool tlbtag_root_is_stale(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ro
  * Context: the vCPU's thread; no demand may come between sync and call.
  */
 void tlbtag_root_set_synced(const struct tlbtag_vcpu *vcpu, struct tlbtag_root *root);
+
+TLBTAG_END_DECLS
 
 #endif

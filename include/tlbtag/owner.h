@@ -37,6 +37,8 @@
 
 #include <tlbtag/types.h>
 
+TLBTAG_BEGIN_DECLS
+
 /* Members up to which a record is searched rather than indexed by CPU. */
 #ifndef TLBTAG_OWNER_SCAN_MAX
 #define TLBTAG_OWNER_SCAN_MAX 64u
@@ -141,5 +143,7 @@ static inline bool tlbtag_owner_is_other(const struct tlbtag_owner *owner, uint3
  * tlbtag_owner_is_other() said false.
  */
 void tlbtag_owner_take(struct tlbtag_owner *owner, uint32_t member, struct tlbtag_cpu cpu);
+
+TLBTAG_END_DECLS
 
 #endif

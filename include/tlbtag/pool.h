@@ -24,6 +24,8 @@
 
 #include <tlbtag/types.h>
 
+TLBTAG_BEGIN_DECLS
+
 /* How many bits of a word are used; tests shrink it to reach all levels soon. */
 #ifndef TLBTAG_POOL_WORD_BITS
 #define TLBTAG_POOL_WORD_BITS 64u
@@ -154,7 +156,7 @@ uint32_t tlbtag_pool_destroy(struct tlbtag_pool *pool);
 /**
  * tlbtag_pool_set_class() - give a class its range of tags
  * @pool: initialised, nothing of the class handed out
- * @class: which class
+ * @which: which class
  * @range: the tags; first > last makes the class empty ("not supported", as
  *	firmware that reports min_sev_asid > max_sev_asid means it)
  *
@@ -168,20 +170,20 @@ uint32_t tlbtag_pool_destroy(struct tlbtag_pool *pool);
  * FREE. On error nothing has changed.
  * Source: SPEC E.1, E.5.
  */
-int tlbtag_pool_set_class(struct tlbtag_pool *pool, enum tlbtag_class class,
+int tlbtag_pool_set_class(struct tlbtag_pool *pool, enum tlbtag_class which,
 			  const struct tlbtag_range *range);
 
 /**
  * tlbtag_pool_has_class() - may this class ever get a tag?
  * @pool: may be uninitialised
- * @class: which class
+ * @which: which class
  *
  * Tells "not supported here" (-ENOTTY to a user) from "all taken" (-EBUSY).
  *
  * Context: any, once the classes are set.
  * Return: true if the class has a non-empty range.
  */
-bool tlbtag_pool_has_class(const struct tlbtag_pool *pool, enum tlbtag_class class);
+bool tlbtag_pool_has_class(const struct tlbtag_pool *pool, enum tlbtag_class which);
 
 /**
  * tlbtag_pool_is_full() - would a plain alloc certainly answer 0?
@@ -203,7 +205,7 @@ static inline bool tlbtag_pool_is_full(const struct tlbtag_pool *pool)
 /**
  * tlbtag_pool_alloc() - take one tag
  * @pool: may be uninitialised
- * @class: which class
+ * @which: which class
  *
  * The lowest FREE tag of the class; with tlbtag_pool_reuse_at_once() the tag
  * freed last, if it fits. Never flushes anything: the holder's first entry on
@@ -215,7 +217,7 @@ static inline bool tlbtag_pool_is_full(const struct tlbtag_pool *pool)
  * such class.
  * Source: SPEC A.1, A.2.
  */
-tlbtag_t tlbtag_pool_alloc(struct tlbtag_pool *pool, enum tlbtag_class class);
+tlbtag_t tlbtag_pool_alloc(struct tlbtag_pool *pool, enum tlbtag_class which);
 
 /**
  * tlbtag_pool_free() - give one tag back
@@ -286,19 +288,19 @@ static inline tlbtag_t tlbtag_pool_fallback(const struct tlbtag_pool *pool)
 /**
  * tlbtag_pool_seal() - start a clean-up: DIRTY tags become SEALED
  * @pool: initialised
- * @class: the class that ran out
+ * @which: the class that ran out
  *
  * The clean-up (WBINVD on all CPUs, DF_FLUSH) covers the whole machine, so all
- * DIRTY tags of all classes are sealed; but if @class itself has none it would
+ * DIRTY tags of all classes are sealed; but if @which itself has none it would
  * be in vain, and nothing is sealed. Tags freed while it runs become DIRTY and
  * wait for the next one.
  *
  * Context: pool lock; drop it during the clean-up, then unseal.
- * Return: the number of SEALED tags in @class; 0 if there is nothing to gain,
+ * Return: the number of SEALED tags in @which; 0 if there is nothing to gain,
  * or another clean-up is running.
  * Source: SPEC A.5, E.3.
  */
-uint32_t tlbtag_pool_seal(struct tlbtag_pool *pool, enum tlbtag_class class);
+uint32_t tlbtag_pool_seal(struct tlbtag_pool *pool, enum tlbtag_class which);
 
 /**
  * tlbtag_pool_unseal() - end a clean-up
@@ -322,5 +324,7 @@ void tlbtag_pool_unseal(struct tlbtag_pool *pool, bool cleaned);
  * Context: pool lock.
  */
 void tlbtag_pool_reuse_at_once(struct tlbtag_pool *pool, bool enable);
+
+TLBTAG_END_DECLS
 
 #endif

@@ -8,6 +8,8 @@
 #include <tlbtag/hw.h>
 #include <tlbtag/plan.h>
 
+TLBTAG_BEGIN_DECLS
+
 /* VMCB TLB_CONTROL, offset 05Ch bits 7:0 (APM2 15.16.1, appendix B) */
 #define TLBTAG_TLB_CONTROL_NOTHING 0u
 #define TLBTAG_TLB_CONTROL_ALL 1u
@@ -70,5 +72,7 @@ void tlbtag_svm_complete(struct tlbtag_svm_vmcb *vmcb, bool entered);
  * Source: SPEC D.
  */
 uint32_t tlbtag_svm_guest_asids(const struct tlbtag_hw *hw);
+
+TLBTAG_END_DECLS
 
 #endif

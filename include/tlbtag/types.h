@@ -7,6 +7,15 @@
 
 #include <tlbtag_port.h>
 
+/* C++ callers find the functions under their C names. */
+#ifdef __cplusplus
+#define TLBTAG_BEGIN_DECLS extern "C" {
+#define TLBTAG_END_DECLS }
+#else
+#define TLBTAG_BEGIN_DECLS
+#define TLBTAG_END_DECLS
+#endif
+
 /**
  * typedef tlbtag_t - a TLB tag: an ASID on AMD, a VPID on Intel
  *

@@ -14,6 +14,8 @@
 #include <tlbtag/host.h>
 #include <tlbtag/owner.h>
 
+TLBTAG_BEGIN_DECLS
+
 /**
  * struct tlbtag_vm - the state; private to lib/
  * @host: the machine
@@ -40,7 +42,7 @@ void tlbtag_vm_init(struct tlbtag_vm *vm, struct tlbtag_host *host);
 /**
  * tlbtag_vm_share() - give the guest one tag for all its vCPUs
  * @vm: initialised, without vCPUs
- * @class: PLAIN for INVLPGB, else the kind of encryption
+ * @which: PLAIN for INVLPGB, else the kind of encryption
  * @members: vCPU numbers will be below this
  * @words: storage of tlbtag_owner_words(@members, hw.nr_cpus) words
  * @word_count: how many words @words has
@@ -55,7 +57,7 @@ void tlbtag_vm_init(struct tlbtag_vm *vm, struct tlbtag_host *host);
  * encrypted one after a clean-up, tlbtag_pool_seal()). On error nothing has
  * changed.
  */
-int tlbtag_vm_share(struct tlbtag_vm *vm, enum tlbtag_class class, uint32_t members,
+int tlbtag_vm_share(struct tlbtag_vm *vm, enum tlbtag_class which, uint32_t members,
 		    union tlbtag_owner_word *words, uint32_t word_count);
 
 /**
@@ -66,5 +68,7 @@ int tlbtag_vm_share(struct tlbtag_vm *vm, enum tlbtag_class class, uint32_t memb
  * Return: 0; -EBUSY (and a warning) if there are vCPUs: nothing has changed.
  */
 int tlbtag_vm_destroy(struct tlbtag_vm *vm);
+
+TLBTAG_END_DECLS
 
 #endif
