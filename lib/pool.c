@@ -219,11 +219,6 @@ static bool is_dirty_on_free(const struct tlbtag_pool *pool, tlbtag_t tag)
 	return false;
 }
 
-static void plain_free_recount(struct tlbtag_pool *pool)
-{
-	pool->plain_free = range_count(pool, &pool->range[TLBTAG_PLAIN], pool->leaf);
-}
-
 static void dirty_interval_update(struct tlbtag_pool *pool)
 {
 	tlbtag_t first = UINT32_MAX;
@@ -295,7 +290,6 @@ int tlbtag_pool_init(struct tlbtag_pool *pool, tlbtag_t min, uint32_t nr,
 	for (int which = 0; which < TLBTAG_CLASSES; which++)
 		pool->range[which] = (struct tlbtag_range){ .first = 1, .last = 0 };
 	pool->range[TLBTAG_PLAIN] = (struct tlbtag_range){ .first = min, .last = min + nr - 1 };
-	pool->plain_free = nr;
 	return 0;
 }
 TLBTAG_EXPORT(tlbtag_pool_init);
@@ -355,7 +349,6 @@ int tlbtag_pool_set_class(struct tlbtag_pool *pool, enum tlbtag_class which,
 		return -EBUSY;
 	*old = *range;
 	dirty_interval_update(pool);
-	plain_free_recount(pool);
 	return 0;
 }
 TLBTAG_EXPORT(tlbtag_pool_set_class);
@@ -368,13 +361,11 @@ bool tlbtag_pool_has_class(const struct tlbtag_pool *pool, enum tlbtag_class whi
 TLBTAG_EXPORT(tlbtag_pool_has_class);
 
 /* FREE to USED. */
-static inline void tag_take(struct tlbtag_pool *pool, enum tlbtag_class which, tlbtag_t tag)
+static inline void tag_take(struct tlbtag_pool *pool, tlbtag_t tag)
 {
 	uint32_t index = tag - pool->min;
 	uint32_t leaf = index / WORD_BITS;
 
-	if (which == TLBTAG_PLAIN)
-		pool->plain_free--;
 	pool->leaf[leaf] &= ~bit(index);
 	if (pool->leaf[leaf] == 0)
 		word_emptied(pool, leaf);
@@ -385,8 +376,6 @@ static inline void tag_give(struct tlbtag_pool *pool, tlbtag_t tag)
 {
 	uint32_t index = tag - pool->min;
 
-	if (range_has(&pool->range[TLBTAG_PLAIN], tag))
-		pool->plain_free++;
 	word_add(pool, index / WORD_BITS, bit(index));
 }
 
@@ -410,7 +399,7 @@ RARE static tlbtag_t alloc_searching(struct tlbtag_pool *pool, enum tlbtag_class
 
 	if (tag == TLBTAG_NONE)
 		return TLBTAG_NONE;
-	tag_take(pool, which, tag);
+	tag_take(pool, tag);
 	if (tlbtag_warn_once(state_of(pool, tag) != TLBTAG_USED, "P4: a dirty tag was free"))
 		return TLBTAG_NONE;
 	return tag;
@@ -441,8 +430,6 @@ tlbtag_t tlbtag_pool_alloc(struct tlbtag_pool *pool, enum tlbtag_class which)
 		return alloc_searching(pool, which);
 	if (tlbtag_unlikely(tag > pool->range[which].last))
 		return TLBTAG_NONE;
-	if (tlbtag_likely(which == TLBTAG_PLAIN))
-		pool->plain_free--;
 	bits &= bits - 1;
 	*word = bits;
 	if (bits == 0)
@@ -504,6 +491,15 @@ enum tlbtag_state tlbtag_pool_state(const struct tlbtag_pool *pool, tlbtag_t tag
 }
 TLBTAG_EXPORT(tlbtag_pool_state);
 
+/* Not kept as a count: alloc and free would pay for a question that is rare. */
+uint32_t tlbtag_pool_plain_free(const struct tlbtag_pool *pool)
+{
+	if (pool->nr == 0)
+		return 0;
+	return range_count(pool, &pool->range[TLBTAG_PLAIN], pool->leaf);
+}
+TLBTAG_EXPORT(tlbtag_pool_plain_free);
+
 int tlbtag_pool_take_fallback(struct tlbtag_pool *pool)
 {
 	if (pool->fallback != TLBTAG_NONE)
@@ -547,7 +543,6 @@ void tlbtag_pool_unseal(struct tlbtag_pool *pool, bool cleaned)
 			pool->dirty[word] |= bits;
 	}
 	pool->sealing = false;
-	plain_free_recount(pool);
 }
 TLBTAG_EXPORT(tlbtag_pool_unseal);
 

@@ -28,7 +28,7 @@ tlbtag_t tlbtag_vcpu_take_tag(struct tlbtag_vcpu *vcpu, uint32_t keep)
 {
 	struct tlbtag_pool *pool = vcpu->vm->host->pool;
 
-	if (tlbtag_pool_plain_free(pool) <= keep)
+	if (keep && tlbtag_pool_plain_free(pool) <= keep)
 		return TLBTAG_NONE;
 	return tlbtag_pool_alloc(pool, TLBTAG_PLAIN);
 }

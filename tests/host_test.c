@@ -61,7 +61,7 @@ TEST(host_intel_needs_no_fallback)
 	hw.tag_covers_guest_physical = false;
 	lab_start(&lab, &hw);
 	CHECK_EQ(lab.pool.fallback, TLBTAG_NONE);
-	CHECK_EQ(lab.pool.plain_free, 3);
+	CHECK_EQ(tlbtag_pool_plain_free(&lab.pool), 3);
 }
 
 /* KVM.md 4.9: static tags lose the flush that a new generation was. */

@@ -304,7 +304,7 @@ TEST(vcpu_l2_leaves_a_reserve_for_l1)
 	CHECK_EQ(lab.host.reserve, 3);
 	CHECK_EQ(lab.vcpu[0].l2_count, 4);
 	CHECK_EQ(lab.vcpu[1].l2_count, 2);
-	CHECK_EQ(lab.pool.plain_free, 3);
+	CHECK_EQ(tlbtag_pool_plain_free(&lab.pool), 3);
 	for (uint32_t i = 0; i < 3; i++) {
 		tlbtag_vcpu_init(&more[i], &lab.vm, 2 + i);
 		CHECK_NE(more[i].l1.tag, lab.pool.fallback);

@@ -106,7 +106,7 @@ TEST(vm_refusals_leave_nothing_behind)
 	CHECK_EQ(tlbtag_vm_share(&lab.vm, TLBTAG_PLAIN, 2, lab.owner, 0), -ENOMEM);
 	CHECK_EQ(share(&lab, TLBTAG_SEV), -ENOTTY);
 	CHECK_EQ(lab.vm.tag, TLBTAG_NONE);
-	CHECK_EQ(lab.pool.plain_free, 1);
+	CHECK_EQ(tlbtag_pool_plain_free(&lab.pool), 1);
 	CHECK_EQ(tlbtag_pool_alloc(&lab.pool, TLBTAG_PLAIN), 2);
 	CHECK_EQ(share(&lab, TLBTAG_PLAIN), -ENOSPC);
 	CHECK_EQ(lab.vm.tag, TLBTAG_NONE);
@@ -145,6 +145,6 @@ TEST(vm_destroy_gives_the_tag_back)
 	tlbtag_vcpu_destroy(&lab.vcpu[0]);
 	tlbtag_vcpu_destroy(&lab.vcpu[1]);
 	CHECK_EQ(tlbtag_vm_destroy(&lab.vm), 0);
-	CHECK_EQ(lab.pool.plain_free, 14);
+	CHECK_EQ(tlbtag_pool_plain_free(&lab.pool), 14);
 	CHECK_EQ(tlbtag_pool_destroy(&lab.pool), 0);
 }

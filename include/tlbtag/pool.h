@@ -10,7 +10,7 @@
  *
  * The pool takes no lock. Whoever embeds it serialises all calls but
  * tlbtag_pool_is_full() with one lock; any spinlock will do, nothing here
- * sleeps or runs longer than a pass over the bitmap in seal, unseal, destroy.
+ * sleeps or runs longer than a pass over the bitmap.
  *
  * Invariants, each asserted in lib/pool.c and tested in tests/pool_test.c:
  *   P1  0 is never handed out.
@@ -107,7 +107,6 @@ struct tlbtag_pool {
 	tlbtag_t last_freed;
 	bool reuse_at_once;
 	bool sealing;
-	uint32_t plain_free;
 	struct tlbtag_range range[TLBTAG_CLASSES];
 };
 
@@ -252,13 +251,10 @@ enum tlbtag_state tlbtag_pool_state(const struct tlbtag_pool *pool, tlbtag_t tag
  *
  * For those who want to leave some to others.
  *
- * Context: pool lock. O(1).
+ * Context: pool lock. A pass over the bitmap, 64 tags a step.
  * Return: 0 .. nr.
  */
-static inline uint32_t tlbtag_pool_plain_free(const struct tlbtag_pool *pool)
-{
-	return pool->plain_free;
-}
+uint32_t tlbtag_pool_plain_free(const struct tlbtag_pool *pool);
 
 /**
  * tlbtag_pool_take_fallback() - set one plain tag aside for those who get none
