@@ -18,10 +18,12 @@ static uint32_t reserve_of(uint32_t nr)
 int tlbtag_host_init(struct tlbtag_host *host, const struct tlbtag_hw *hw,
 		     struct tlbtag_pool *pool, struct tlbtag_host_cpu *cpu)
 {
+	uint32_t plain;
 	int error;
 
 	if (!hw || !pool || !cpu || tlbtag_hw_check(hw) || !fits(pool, hw))
 		return -EINVAL;
+	plain = tlbtag_pool_plain_free(pool);
 	/* VPID 0 is a legal answer to exhaustion, ASID 0 is not (SPEC B.3). */
 	if (hw->vendor == TLBTAG_AMD) {
 		error = tlbtag_pool_take_fallback(pool);
@@ -34,7 +36,7 @@ int tlbtag_host_init(struct tlbtag_host *host, const struct tlbtag_hw *hw,
 		.hw = *hw,
 		.pool = pool,
 		.cpu = cpu,
-		.reserve = reserve_of(pool->nr),
+		.reserve = reserve_of(plain),
 	};
 	return 0;
 }

@@ -159,17 +159,28 @@ static enum tlbtag_target resolve(const struct tlbtag_vcpu *vcpu, enum tlbtag_ta
 	return target;
 }
 
-static uint32_t purge_of(const struct tlbtag_vcpu *vcpu, enum tlbtag_target target)
+/*
+ * A queue may be dropped if everything in it is covered: its addresses may be
+ * global, and L2's queue is for all L2 contexts.
+ */
+static uint32_t purge_of(const struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
+			 enum tlbtag_flush flush)
 {
-	uint32_t work = 0;
-
-	if (target == TLBTAG_TARGET_ACTIVE)
-		target = tlbtag_vcpu_in_l2(vcpu) ? TLBTAG_TARGET_L2 : TLBTAG_TARGET_L1;
-	if (target == TLBTAG_TARGET_L1 || target == TLBTAG_TARGET_BOTH)
-		work |= TLBTAG_WORK_PURGE_L1;
-	if (target == TLBTAG_TARGET_L2 || target == TLBTAG_TARGET_BOTH)
-		work |= TLBTAG_WORK_PURGE_L2;
-	return work;
+	if (flush == TLBTAG_FLUSH_NONGLOBAL)
+		return 0;
+	switch (target) {
+	case TLBTAG_TARGET_ACTIVE:
+		if (!tlbtag_vcpu_in_l2(vcpu))
+			return TLBTAG_WORK_PURGE_L1;
+		return vcpu->l2_count == 1 ? TLBTAG_WORK_PURGE_L2 : 0;
+	case TLBTAG_TARGET_L1:
+		return TLBTAG_WORK_PURGE_L1;
+	case TLBTAG_TARGET_L2:
+		return TLBTAG_WORK_PURGE_L2;
+	case TLBTAG_TARGET_BOTH:
+		break;
+	}
+	return TLBTAG_WORK_PURGE_L1 | TLBTAG_WORK_PURGE_L2;
 }
 
 uint32_t tlbtag_vcpu_flush(struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
@@ -178,7 +189,7 @@ uint32_t tlbtag_vcpu_flush(struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
 	uint32_t work;
 
 	target = resolve(vcpu, target, why);
-	work = purge_of(vcpu, target);
+	work = purge_of(vcpu, target, flush);
 	switch (target) {
 	case TLBTAG_TARGET_ACTIVE:
 		return work | pend(vcpu, tlbtag_vcpu_active(vcpu), flush, why);
@@ -205,21 +216,23 @@ void tlbtag_vcpu_request(struct tlbtag_vcpu *vcpu, enum tlbtag_target target, ui
 }
 TLBTAG_EXPORT(tlbtag_vcpu_request);
 
-void tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu)
+uint32_t tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu)
 {
+	uint32_t work = 0;
 	uint32_t why;
 
 	if (!TLBTAG_RULE(REMOTE_REQUEST))
-		return;
+		return 0;
 	/* A look before the exchange: the words are empty nearly always. */
 	if (tlbtag_load_relaxed(&vcpu->remote[LEVEL_L1])) {
 		why = tlbtag_exchange_seq(&vcpu->remote[LEVEL_L1], 0u);
-		pend(vcpu, &vcpu->l1, TLBTAG_FLUSH_TAG, why);
+		work |= pend(vcpu, &vcpu->l1, TLBTAG_FLUSH_TAG, why);
 	}
 	if (tlbtag_load_relaxed(&vcpu->remote[LEVEL_L2])) {
 		why = tlbtag_exchange_seq(&vcpu->remote[LEVEL_L2], 0u);
-		pend_l2(vcpu, TLBTAG_FLUSH_TAG, why);
+		work |= pend_l2(vcpu, TLBTAG_FLUSH_TAG, why);
 	}
+	return work;
 }
 
 static bool is_here(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
@@ -329,7 +342,7 @@ struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu 
 	    tlbtag_warn_once(is_illegal_tag(vcpu, ctx->tag), "V1: a context without a tag"))
 		return plan_in_doubt(vcpu);
 
-	tlbtag_vcpu_accept(vcpu);
+	plan.work = tlbtag_vcpu_accept(vcpu);
 	placed = why_here(vcpu, ctx, cpu);
 	plan.dirty = dirty_of(vcpu, ctx->tag, cpu);
 	plan.why = placed | ctx->why;

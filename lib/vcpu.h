@@ -35,8 +35,8 @@ tlbtag_t tlbtag_vcpu_take_tag(struct tlbtag_vcpu *vcpu, uint32_t keep);
 /* Give a tag back if it is the context's own. */
 void tlbtag_vcpu_return_tag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx);
 
-/* Move what other CPUs asked for into the contexts. */
-void tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu);
+/* Move what other CPUs asked for into the contexts; returns TLBTAG_WORK_SYNC or 0. */
+uint32_t tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu);
 
 /* The shadow roots of this context are stale from now on. */
 void tlbtag_vcpu_demand_sync(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx);

@@ -39,6 +39,22 @@ TEST(host_refuses_a_pool_that_the_hardware_does_not_have)
 	CHECK_EQ(tlbtag_host_init(&host, &hw, &pool, cpu), -EINVAL);
 }
 
+/* Tags of other classes are none that L1 contexts could find. */
+TEST(host_reserve_counts_plain_tags)
+{
+	struct tlbtag_range plain = { .first = 41, .last = 60 };
+	struct tlbtag_host_cpu cpu[LAB_CPUS];
+	struct tlbtag_hw hw = lab_hw(60);
+	struct tlbtag_pool pool = { 0 };
+	struct tlbtag_host host;
+	uint64_t words[16];
+
+	tlbtag_pool_init(&pool, 1, 60, words, 16);
+	CHECK_EQ(tlbtag_pool_set_class(&pool, TLBTAG_PLAIN, &plain), 0);
+	CHECK_EQ(tlbtag_host_init(&host, &hw, &pool, cpu), 0);
+	CHECK_EQ(host.reserve, 5);
+}
+
 TEST(host_set_up_fails_without_a_fallback)
 {
 	struct tlbtag_host_cpu cpu[LAB_CPUS];

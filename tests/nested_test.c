@@ -410,7 +410,7 @@ TEST(nested_enable_refuses_bad_counts_and_is_idempotent)
 	CHECK_EQ(lab.vcpu[0].l2_count, TLBTAG_L2_MAX);
 }
 
-/* P1: doubt means more flushing: L2 gets the fallback, and a warning. */
+/* Doubt means more flushing: L2 gets the fallback, and a warning. */
 TEST(nested_enter_without_enable_is_doubt)
 {
 	struct lab lab;

@@ -50,6 +50,51 @@ TEST(vcpu_flushes_on_every_change_of_cpu)
 	}
 }
 
+/* A queued address may be global, and a flush that spares those covers nothing. */
+TEST(vcpu_nonglobal_flush_purges_no_queue)
+{
+	struct lab lab;
+
+	start_warm(&lab);
+	CHECK_EQ(tlbtag_vcpu_flush(&lab.vcpu[0], TLBTAG_TARGET_BOTH, TLBTAG_FLUSH_NONGLOBAL,
+				   TLBTAG_WHY_GUEST),
+		 0);
+}
+
+/* L2's queue is for all L2 contexts: flushing one of several does not cover it. */
+TEST(vcpu_flush_of_one_l2_context_of_two_purges_no_queue)
+{
+	struct lab lab;
+
+	start_warm(&lab);
+	lab_vmrun(&lab.vcpu[0], 1, 0);
+	CHECK_EQ(tlbtag_vcpu_flush(&lab.vcpu[0], TLBTAG_TARGET_ACTIVE, TLBTAG_FLUSH_TAG,
+				   TLBTAG_WHY_GUEST),
+		 0);
+	CHECK_EQ(tlbtag_vcpu_flush(&lab.vcpu[0], TLBTAG_TARGET_L2, TLBTAG_FLUSH_TAG,
+				   TLBTAG_WHY_GUEST),
+		 TLBTAG_WORK_PURGE_L2);
+}
+
+/* A guest's flush from another CPU, under shadow paging: no entry without a sync. */
+TEST(vcpu_remote_guest_flush_brings_work_with_the_plan)
+{
+	struct tlbtag_hw hw = lab_hw(15);
+	struct tlbtag_root root = { 0 };
+	struct lab lab;
+
+	hw.nested_paging = false;
+	lab_start(&lab, &hw);
+	lab_start_vcpus(&lab);
+	lab_enter(&lab.vcpu[0], 0);
+	tlbtag_root_set_synced(&lab.vcpu[0], &root);
+	tlbtag_vcpu_request(&lab.vcpu[0], TLBTAG_TARGET_L1, TLBTAG_WHY_PV);
+	CHECK_EQ(tlbtag_vcpu_plan(&lab.vcpu[0], on(0)).work, TLBTAG_WORK_SYNC);
+	CHECK(tlbtag_root_is_stale(&lab.vcpu[0], &root));
+	CHECK_EQ(tlbtag_vcpu_plan(&lab.vcpu[0], on(0)).work, 0);
+	CHECK_EQ(tlbtag_vcpu_plan(&lab.vcpu[0], on(0)).why, TLBTAG_WHY_PV);
+}
+
 /* A context that did not run elsewhere has not moved, though its vCPU did. */
 TEST(vcpu_l2_keeps_its_own_last_cpu)
 {
@@ -110,8 +155,9 @@ TEST(vcpu_requests_hit_the_contexts_they_name)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct lab lab;
+		bool one_of_two = rows[i].in_l2 && rows[i].target == TLBTAG_TARGET_ACTIVE;
 		uint32_t purge = (rows[i].hits_l1 ? TLBTAG_WORK_PURGE_L1 : 0) |
-				 (rows[i].hits_l2 ? TLBTAG_WORK_PURGE_L2 : 0);
+				 (rows[i].hits_l2 && !one_of_two ? TLBTAG_WORK_PURGE_L2 : 0);
 
 		start_warm(&lab);
 		if (rows[i].in_l2)

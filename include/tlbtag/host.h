@@ -43,7 +43,7 @@ struct tlbtag_host {
 	uint32_t reserve;
 };
 
-/* The reserve is a quarter of the pool, but not more than this. */
+/* The reserve is a quarter of the plain tags, but not more than this. */
 #define TLBTAG_RESERVE_MAX 64u
 
 /**

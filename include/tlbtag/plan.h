@@ -73,12 +73,15 @@ enum tlbtag_why {
  * @flush: the scope, enum tlbtag_flush
  * @dirty: TLBTAG_DIRTY_ bits
  * @why: the reasons, a set of enum tlbtag_why; 0 iff @flush is NONE
+ * @work: TLBTAG_WORK_ bits that a request from another CPU brought just now; if
+ *	not 0, do them and plan again before entering
  */
 struct tlbtag_plan {
 	tlbtag_t tag;
 	enum tlbtag_flush flush;
 	uint32_t dirty;
 	uint32_t why;
+	uint32_t work;
 };
 
 /*
@@ -86,8 +89,8 @@ struct tlbtag_plan {
  * entry, a set. SYNC: roots have just become stale; it is tlbtag_root_is_stale()
  * that knows which, whenever one is about to be used. SYNC_ADDRESS: sync the one
  * address in all cached roots. DRAIN: look at the level's queue, it may have been
- * written while the other level ran. PURGE: a pending flush covers what is in the
- * queue.
+ * written while the other level ran; what is in L2's is for all L2 contexts.
+ * PURGE: pending flushes cover all that is in the queue.
  */
 #define TLBTAG_WORK_SYNC 1u
 #define TLBTAG_WORK_SYNC_ADDRESS 2u

@@ -4,10 +4,13 @@
  *
  * The cycle of a run loop, with preemption off:
  *
+ *	announce guest mode, full barrier
  *	if (tlbtag_vcpu_is_clean(vcpu, cpu)) {
  *		VMRUN
  *	} else {
  *		plan = tlbtag_vcpu_plan(vcpu, cpu);
+ *		if (plan.work)
+ *			back out, do the work, start again
  *		do what the plan says, VMRUN
  *		if (the hardware took the entry)
  *			tlbtag_vcpu_entered(vcpu, cpu);
@@ -160,7 +163,8 @@ void tlbtag_vcpu_reset(struct tlbtag_vcpu *vcpu);
  *
  * Context: the vCPU's thread.
  * Return: a set of TLBTAG_WORK_: SYNC if the guest flushed and its roots are
- * shadow tables; PURGE for each level that is flushed as a whole.
+ * shadow tables; PURGE for each level of which every context is flushed, global
+ * entries included.
  */
 uint32_t tlbtag_vcpu_flush(struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
 			   enum tlbtag_flush flush, uint32_t why);
