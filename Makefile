@@ -237,9 +237,13 @@ tsan:
 
 # --- fuzzing ----------------------------------------------------------------
 
+# Small tables: a run is soon over, and the code for full ones is reached.
+FUZZ_SMALL := -DRECORD_CPU_LIMIT=8u -DEVENT_CPUS=8u -DEVENT_VMS=3u -DEVENT_VCPUS=4u
+
 .PHONY: fuzz fuzz-run
 fuzz:
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(CLANG) CFLAGS='-O1 -g' \
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(CLANG) \
+		CFLAGS='-O1 -g $(FUZZ_SMALL)' \
 		SANITIZE='-fsanitize=fuzzer-no-link,address,undefined \
 		-fno-sanitize-recover=all -fno-omit-frame-pointer' fuzz-run
 

@@ -25,7 +25,7 @@ int rules_main(int argc, char **argv);
 
 /* Writers of results on standard output. */
 void table_print(const struct replay_result *results, size_t count);
-int json_print(const struct replay_result *results, size_t count);
+void json_print(const struct replay_result *results, size_t count);
 void csv_print(const struct replay_result *results, size_t count);
 
 #endif

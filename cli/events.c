@@ -6,20 +6,27 @@
 
 #include <string.h>
 
+/* The head waits for the first event: of a file that is no recording nothing is printed. */
 static void print_event(void *context, const struct event *event)
 {
-	event_print(event, context);
+	bool *begun = context;
+
+	if (!*begun)
+		puts(EVENT_FILE_HEAD);
+	*begun = true;
+	event_print(event, stdout);
 }
 
 int events_main(int argc, char **argv)
 {
 	static const struct policy_ops *const none[] = { NULL };
 	static struct replay_result result;
+	bool begun = false;
 	struct replay_options options = {
 		.policies = none,
 		.flush_by_asid = -1,
 		.each_event = print_event,
-		.context = stdout,
+		.context = &begun,
 	};
 	char error[512];
 
@@ -31,8 +38,9 @@ int events_main(int argc, char **argv)
 	}
 	if (argc != 2 || (argv[1][0] == '-' && argv[1][1]))
 		return complain("events: one recording, please; see 'tlbtag events --help'");
-	puts(EVENT_FILE_HEAD);
 	if (replay_run(argv[1], &options, &result, error, sizeof(error)))
 		return complain("%s", error);
+	if (!begun)
+		puts(EVENT_FILE_HEAD);
 	return finish_output(EXIT_FINE);
 }

@@ -288,8 +288,8 @@ static void put_counted_warnings(FILE *file, const struct replay_result *result)
 
 static void put_warnings(FILE *file, const struct replay_result *result)
 {
-	if (!(result->broken_off || result->unparsed || result->lost || result->backwards || result->odd ||
-	      result->guessed || result->retired || result->missing[0]))
+	if (!(result->broken_off || result->unparsed || result->lost || result->backwards ||
+	      result->odd || result->guessed || result->retired || result->missing[0]))
 		return;
 	fputs("<div class=\"warnings\"><b>What to know about this recording</b><ul>\n", file);
 	if (result->broken_off)
@@ -322,10 +322,10 @@ static void put_agreement(FILE *file, const struct replay_result *result,
 {
 	fputs("<td class=\"number\">", file);
 	if (policy->ops->models_record && result->recorded_known) {
-		markup_share_exact(file, policy->agreed, result->vm_entries);
-		if (policy->agreed < result->vm_entries) {
+		markup_share_exact(file, policy->agreed, result->recorded_entries);
+		if (policy->agreed < result->recorded_entries) {
 			fputs("<br><small>", file);
-			markup_count(file, result->vm_entries - policy->agreed);
+			markup_count(file, result->recorded_entries - policy->agreed);
 			fputs(" off</small>", file);
 		}
 	}

@@ -24,15 +24,19 @@ static const struct {
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
+/* A file's name, or a word of a damaged file, may hold newlines and escapes. */
 int complain(const char *format, ...)
 {
+	char text[8192];
 	va_list arguments;
 
-	fputs("tlbtag: ", stderr);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	putc('\n', stderr);
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	fprintf(stderr, "tlbtag: %s\n", text);
 	return EXIT_BAD;
 }
 

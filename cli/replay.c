@@ -59,7 +59,7 @@ static int help(void)
 	     "Says, for recordings of KVM on AMD, at how many VM entries the kernel flushed\n"
 	     "the TLB, why, and how many flushes other ways of managing tags would need.\n"
 	     "TRACE is the text of ftrace or a trace.dat, plain or gzipped; - is standard\n"
-	     "input. 'tlbtag record --print' will say how to make one; see doc/REPLAY.md.\n"
+	     "input. doc/REPLAY.md says how to record one.\n"
 	     "\n"
 	     "  --policy P,...         only these policies\n"
 	     "  --json, --csv          for programs\n"
@@ -192,7 +192,8 @@ static int print_results(const struct request *request, const struct replay_resu
 		table_print(results, count);
 		return EXIT_FINE;
 	case FORMAT_JSON:
-		return json_print(results, count);
+		json_print(results, count);
+		return EXIT_FINE;
 	case FORMAT_CSV:
 		csv_print(results, count);
 		return EXIT_FINE;
@@ -223,6 +224,16 @@ static int replay_all(struct request *request, char **paths, size_t count)
 	return finish_output(code);
 }
 
+/* getopt stays at a word of several letters until it is through with it. */
+static int bad_option(char **argv)
+{
+	char letter[] = { '-', (char)optopt, '\0' };
+	bool is_letter = optopt > ' ' && optopt < OPTION_POLICY;
+
+	return complain("replay: bad option '%s'; see 'tlbtag replay --help'",
+			is_letter ? letter : argv[optind - 1]);
+}
+
 int replay_main(int argc, char **argv)
 {
 	struct request request = { .options.flush_by_asid = -1 };
@@ -235,8 +246,7 @@ int replay_main(int argc, char **argv)
 		if (code == OPTION_HELP)
 			return help();
 		if (code == '?')
-			return complain("replay: bad option '%s'; see 'tlbtag replay --help'",
-					argv[optind - 1]);
+			return bad_option(argv);
 		code = parse_option(&request, code);
 		if (code != EXIT_FINE)
 			return code;

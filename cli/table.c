@@ -166,11 +166,11 @@ static void print_policy(const struct replay_result *result, const struct policy
 
 static void print_agreement(const struct replay_result *result, const struct policy_result *policy)
 {
-	if (!policy->ops->models_record || !result->recorded_known || !result->vm_entries)
+	if (!policy->ops->models_record || !result->recorded_known)
 		return;
 	printf("  %s and the record agree at %s of %s entries (%.4f %%)\n", policy->ops->name,
-	       grouped(policy->agreed), grouped(result->vm_entries),
-	       100.0 * (double)policy->agreed / (double)result->vm_entries);
+	       grouped(policy->agreed), grouped(result->recorded_entries),
+	       100.0 * (double)policy->agreed / (double)result->recorded_entries);
 }
 
 static void print_result(const struct replay_result *result)

@@ -28,15 +28,15 @@ enum field {
 static const struct {
 	const char *name;
 	enum field bit;
-	uint64_t limit; /* values are below it, or EVENT_UNKNOWN where that is allowed */
+	uint64_t most;
 	bool may_miss;
 } fields[] = {
-	{ "vm", FIELD_VM, EVENT_VMS, false },
-	{ "vcpu", FIELD_VCPU, EVENT_VCPUS, false },
-	{ "cpu", FIELD_CPU, EVENT_CPUS, false },
-	{ "level", FIELD_LEVEL, 3, false },
-	{ "asid", FIELD_ASID, EVENT_UNKNOWN, true },
-	{ "tlb_control", FIELD_TLB_CONTROL, 256, true },
+	{ "vm", FIELD_VM, EVENT_VMS - 1, false },
+	{ "vcpu", FIELD_VCPU, EVENT_VCPUS - 1, false },
+	{ "cpu", FIELD_CPU, EVENT_CPUS - 1, false },
+	{ "level", FIELD_LEVEL, 2, false },
+	{ "asid", FIELD_ASID, EVENT_UNKNOWN - 1, true },
+	{ "tlb_control", FIELD_TLB_CONTROL, 255, true },
 	{ "generation", FIELD_GENERATION, UINT64_MAX, true },
 	{ "root", FIELD_ROOT, UINT64_MAX, true },
 	{ "time", FIELD_TIME, UINT64_MAX, true },
@@ -71,6 +71,7 @@ static unsigned int fields_of(enum event_kind kind)
 	case EVENT_BIRTH:
 	case EVENT_LOAD:
 	case EVENT_NESTED_EXIT:
+	case EVENT_RESET:
 	case EVENT_TRANSITION:
 	case EVENT_FLUSH_ALL:
 	case EVENT_FLUSH_CURRENT:
@@ -215,7 +216,7 @@ static unsigned int parse_field(const char *word, size_t length, struct event *e
 		return 0;
 	}
 	if (!parse_number(equals + 1, length - (size_t)(equals + 1 - word), &value) ||
-	    value >= fields[i].limit) {
+	    value > fields[i].most) {
 		snprintf(error, size, "bad value: '%.*s'", (int)length, word);
 		return 0;
 	}
@@ -294,7 +295,7 @@ static const char *check_level(uint8_t *level, const struct event *event)
 		if (event->asid == 0)
 			return "nested-enter with ASID 0, which no processor accepts";
 		*level = 2;
-	} else if (event->kind == EVENT_NESTED_EXIT) {
+	} else if (event->kind == EVENT_NESTED_EXIT || event->kind == EVENT_RESET) {
 		*level = 1;
 	} else if (event->kind == EVENT_ENTER && event->level != *level) {
 		return "enter at a level that is not active";

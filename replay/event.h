@@ -16,9 +16,11 @@
 #include <stdio.h>
 
 /* Limits of the numbers in events; arrays are indexed by them. */
+#ifndef EVENT_CPUS
 #define EVENT_CPUS 8192u
 #define EVENT_VMS 1024u
 #define EVENT_VCPUS 4096u
+#endif
 
 /* X(KIND, name in text, meaning) */
 #define EVENT_KINDS(X)                                                                       \
@@ -27,6 +29,7 @@
 	X(ENTER, "enter", "a VM entry")                                                      \
 	X(NESTED_ENTER, "nested-enter", "L1 entered L2")                                     \
 	X(NESTED_EXIT, "nested-exit", "L1 became active again")                              \
+	X(RESET, "reset", "INIT or reset of the vCPU: L1 is active, and starts anew")           \
 	X(TRANSITION, "transition", "the kernel asks for a flush because the level changed") \
 	X(FLUSH_ALL, "flush-all", "everything of the vCPU must be flushed")                  \
 	X(FLUSH_CURRENT, "flush-current", "the active context must be flushed")              \

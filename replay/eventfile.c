@@ -15,6 +15,7 @@
 struct reader {
 	struct source *source;
 	uint64_t line;
+	size_t size; /* of the current line */
 	size_t begin;
 	size_t end;
 	char buffer[65536];
@@ -34,7 +35,7 @@ static bool refill(struct reader *reader)
 	return got > 0;
 }
 
-/* The next line, ended by a 0 byte; NULL at the end. */
+/* The next line, ended by a 0 byte; NULL at the end, or if the end is cut. */
 static char *next_line(struct reader *reader)
 {
 	char *begin;
@@ -46,39 +47,43 @@ static char *next_line(struct reader *reader)
 	} while (!newline && refill(reader));
 
 	begin = reader->buffer + reader->begin;
-	if (!newline) {
-		if (reader->begin == reader->end)
-			return NULL;
-		newline = reader->buffer + reader->end;
-		reader->end++;
-	}
+	reader->line += newline || reader->begin < reader->end;
+	if (!newline)
+		return NULL;
 	*newline = '\0';
 	reader->begin = (size_t)(newline + 1 - reader->buffer);
-	reader->line++;
+	reader->size = (size_t)(newline - begin);
 	return begin;
 }
 
-static const char *check_line(const char *line, uint64_t number)
+static const char *check_line(const char *line, size_t size, uint64_t number)
 {
-	if (strlen(line) > LINE_MAX_BYTES)
+	if (size > LINE_MAX_BYTES)
 		return "a line that is too long";
+	if (strlen(line) != size)
+		return "a line with a 0 byte in it";
 	if (number == 1 && strcmp(line, EVENT_FILE_HEAD))
 		return "not a file of events, it does not begin with '" EVENT_FILE_HEAD "'";
 	return NULL;
 }
 
-static const char *state_text(const struct source *source)
+/* Why there are no more lines; NULL if the file is over. */
+static const char *ending(const struct reader *reader)
 {
-	switch (source_state(source)) {
+	switch (source_state(reader->source)) {
 	case SOURCE_READING:
+		return "a line that is too long";
 	case SOURCE_END:
-		break;
+		if (!reader->line)
+			return "an empty file";
+		/* Half a number is a number too, so it cannot be believed. */
+		return reader->begin < reader->end ? "the last line is cut" : NULL;
 	case SOURCE_CUT:
 		return "compressed data ends early";
 	case SOURCE_DAMAGED:
 		return "compressed data is damaged";
 	case SOURCE_FAILED:
-		return strerror(source_errno(source));
+		return strerror(source_errno(reader->source));
 	}
 	return NULL;
 }
@@ -110,7 +115,7 @@ static const char *read_all(struct reader *reader, struct event_order *order,
 	while ((line = next_line(reader)) != NULL) {
 		int found;
 
-		wrong = check_line(line, reader->line);
+		wrong = check_line(line, reader->size, reader->line);
 		if (wrong)
 			return wrong;
 		found = parse_line(line, order, &event, what, sizeof(what));
@@ -121,10 +126,23 @@ static const char *read_all(struct reader *reader, struct event_order *order,
 			sink(context, &event);
 		}
 	}
-	wrong = state_text(reader->source);
-	if (!wrong && reader->line == 0)
-		wrong = "an empty file";
-	return wrong;
+	return ending(reader);
+}
+
+struct text {
+	char *at;
+	size_t size;
+};
+
+static void complain(const char *path, uint64_t line, const char *wrong, struct text error)
+{
+	const char *name = strcmp(path, "-") ? path : "standard input";
+
+	if (line)
+		snprintf(error.at, error.size, "%s:%llu: %s", name, (unsigned long long)line,
+			 wrong);
+	else
+		snprintf(error.at, error.size, "%s: %s", name, wrong);
 }
 
 int events_read(const char *path, void (*sink)(void *context, const struct event *event),
@@ -139,8 +157,7 @@ int events_read(const char *path, void (*sink)(void *context, const struct event
 		wrong = reader->source ? read_all(reader, order, sink, context) : strerror(errno);
 	}
 	if (wrong)
-		snprintf(error, size, "%s:%llu: %s", path,
-			 reader ? (unsigned long long)reader->line : 0, wrong);
+		complain(path, reader ? reader->line : 0, wrong, (struct text){ error, size });
 	if (reader && reader->source)
 		source_close(reader->source);
 	free(reader);

@@ -9,6 +9,7 @@
  *   MMU, root     flush_current, flush_asid, without a transition before it
  *   MMU, all      flush_all, flush_asid, on each vCPU; remote_flush before it
  *   guest         flush_guest, flush_asid
+ *   reset         the same, and flush_asid shows an ASID generation of 0
  *   PV            kvm_pv_tlb_flush (need_flush_tlb), flush_guest, flush_asid
  *   CR4.PGE       flush_asid alone: the caller is inlined
  *
@@ -26,6 +27,7 @@
 #define NO_SLOT UINT32_MAX
 
 _Static_assert((HASH_SIZE & (HASH_SIZE - 1)) == 0, "masks");
+_Static_assert(RECORD_CPU_LIMIT <= EVENT_CPUS, "a record's CPU is an event's");
 
 /* What the importer knows of a vCPU. */
 struct slot {
@@ -35,16 +37,20 @@ struct slot {
 	uint32_t id;
 	uint32_t vm;
 	bool used;
-	bool born;	/* BIRTH was delivered */
-	bool by_thread;	/* known by its thread only */
+	bool born; /* BIRTH was delivered */
+	bool by_thread; /* known by its thread only */
 	bool in_l2;
+	bool l1_entered; /* since its latest reset */
 	/* The record that carries out or repeats what was reported already: */
-	bool absorb_ctl02;	/* nested_ctl02 of this nested_enter */
+	bool switched; /* since the latest entry */
+	bool orphan; /* flush_asid without a caller, since the latest entry */
+	bool by_vmenter; /* L2 was entered by the tracepoint, which says little */
+	bool absorb_ctl02; /* nested_ctl02 of this nested_enter */
 	bool absorb_transition; /* nested_tlb_flush of this entry or exit */
-	bool absorb_current;	/* flush_current of this transition */
-	bool absorb_guest;	/* flush_guest of this PV flush */
-	bool absorb_asid;	/* flush_asid of this flush_* */
-	bool absorb_vmrun;	/* kvm_entry was seen, no vmrun yet */
+	bool absorb_current; /* flush_current of this transition */
+	bool absorb_guest; /* flush_guest of this PV flush */
+	bool absorb_asid; /* flush_asid of this flush_* */
+	bool absorb_vmrun; /* kvm_entry was seen, no vmrun yet */
 };
 
 struct importer {
@@ -52,13 +58,14 @@ struct importer {
 	void *context;
 	struct import_stats stats;
 	uint64_t clock;
+	bool lacks_caller; /* a flush_asid was seen whose caller should have been */
 	uint32_t slots_made;
-	struct event next;	/* the event being made: where, when, cpu */
+	struct event next; /* the event being made: where, when, cpu */
 	bool cpu_seen[EVENT_CPUS];
 	uint64_t vm_kvm[EVENT_VMS];
 	uint32_t vm_vcpus[EVENT_VMS];
 	struct slot slot[EVENT_VCPUS];
-	uint32_t hash[HASH_SIZE];	/* slot + 1; 0 is empty */
+	uint32_t hash[HASH_SIZE]; /* slot + 1; 0 is empty */
 	struct {
 		int32_t pid;
 		uint32_t slot;
@@ -131,14 +138,18 @@ static void forget_slot(struct importer *importer, uint32_t gone)
 			importer->thread[i].pid = 0;
 }
 
-/* Give up the vCPU that was not heard of for the longest time. */
+/* Give up the vCPU that was not heard of for the longest time; there is one. */
 static uint32_t retire_oldest(struct importer *importer)
 {
+	uint64_t least = UINT64_MAX;
 	uint32_t oldest = 0;
 
-	for (uint32_t i = 1; i < EVENT_VCPUS; i++)
-		if (importer->slot[i].last_seen < importer->slot[oldest].last_seen)
-			oldest = i;
+	for (uint32_t i = 0; i < EVENT_VCPUS; i++) {
+		if (!importer->slot[i].used || importer->slot[i].last_seen >= least)
+			continue;
+		least = importer->slot[i].last_seen;
+		oldest = i;
+	}
 	forget_slot(importer, oldest);
 	importer->stats.retired++;
 	return oldest;
@@ -256,7 +267,8 @@ static uint32_t find_slot(struct importer *importer, const struct record *record
 
 /* --- levels ------------------------------------------------------------ */
 
-static void enter_l2(struct importer *importer, uint32_t slot, const struct record *record)
+static void emit_nested_enter(struct importer *importer, uint32_t slot,
+			      const struct record *record)
 {
 	struct event *next = &importer->next;
 
@@ -267,18 +279,26 @@ static void enter_l2(struct importer *importer, uint32_t slot, const struct reco
 	if (record_has(record, FIELD_ASID12) && record->field[FIELD_ASID12])
 		next->asid = (uint32_t)record->field[FIELD_ASID12];
 	if (record_has(record, FIELD_TLB_CTL12))
-		next->tlb_control = (uint32_t)record->field[FIELD_TLB_CTL12] & 0xff;
+		next->tlb_control = (uint32_t)record->field[FIELD_TLB_CTL12];
 	if (record_has(record, FIELD_NCR3_12))
 		next->root = record->field[FIELD_NCR3_12];
+	emit(importer, EVENT_NESTED_ENTER, slot);
+}
+
+static void enter_l2(struct importer *importer, uint32_t slot, const struct record *record)
+{
 	importer->slot[slot].in_l2 = true;
+	importer->slot[slot].switched = true;
+	importer->slot[slot].by_vmenter = false;
 	importer->slot[slot].absorb_transition = true;
 	importer->stats.switches++;
-	emit(importer, EVENT_NESTED_ENTER, slot);
+	emit_nested_enter(importer, slot, record);
 }
 
 static void exit_l2(struct importer *importer, uint32_t slot)
 {
 	importer->slot[slot].in_l2 = false;
+	importer->slot[slot].switched = true;
 	importer->slot[slot].absorb_transition = true;
 	importer->stats.switches++;
 	emit(importer, EVENT_NESTED_EXIT, slot);
@@ -313,6 +333,9 @@ static void on_nested_ctl02(struct importer *importer, uint32_t slot, const stru
 		importer->slot[slot].absorb_ctl02 = false;
 	else if (!importer->slot[slot].in_l2)
 		enter_l2(importer, slot, record);
+	else if (importer->slot[slot].by_vmenter)
+		emit_nested_enter(importer, slot, record);
+	importer->slot[slot].by_vmenter = false;
 }
 
 static void on_nested_exit(struct importer *importer, uint32_t slot)
@@ -355,10 +378,29 @@ static void on_flush_all(struct importer *importer, uint32_t slot)
 	emit(importer, EVENT_FLUSH_ALL, slot);
 }
 
-static void on_flush_asid(struct importer *importer, uint32_t slot)
+/*
+ * Initialising a VMCB clears its ASID generation, and the guest flush that goes
+ * with it shows that. A VMCB that has not entered yet has none either.
+ */
+static void check_reset(struct importer *importer, uint32_t slot, const struct record *record)
 {
-	if (!importer->slot[slot].absorb_asid)
+	struct slot *known = &importer->slot[slot];
+
+	if (!record_has(record, FIELD_GEN) || record->field[FIELD_GEN] != 0)
+		return;
+	if (known->in_l2 || !known->l1_entered)
+		return;
+	known->l1_entered = false;
+	emit(importer, EVENT_RESET, slot);
+}
+
+static void on_flush_asid(struct importer *importer, uint32_t slot, const struct record *record)
+{
+	check_reset(importer, slot, record);
+	if (!importer->slot[slot].absorb_asid) {
+		importer->slot[slot].orphan = true;
 		emit(importer, EVENT_FLUSH_PGE, slot);
+	}
 	importer->slot[slot].absorb_asid = false;
 }
 
@@ -389,20 +431,44 @@ static void on_remote_flush(struct importer *importer, const struct record *reco
 
 /* --- entries ----------------------------------------------------------- */
 
+/*
+ * CR4.PGE changes by a switch; where the guest itself changes it, KVM flushes
+ * the guest as well. Whatever else calls flush_asid has a probe of its own.
+ */
+static void note_caller(struct importer *importer, uint32_t slot)
+{
+	if (importer->slot[slot].orphan && !importer->slot[slot].switched)
+		importer->lacks_caller = true;
+	importer->slot[slot].orphan = false;
+	importer->slot[slot].switched = false;
+}
+
 static void enter(struct importer *importer, uint32_t slot)
 {
+	note_caller(importer, slot);
+	/* All requests are served before an entry, so nothing is left to absorb. */
+	importer->slot[slot].by_vmenter = false;
+	importer->slot[slot].absorb_ctl02 = false;
+	importer->slot[slot].absorb_current = false;
+	importer->slot[slot].absorb_guest = false;
+	importer->slot[slot].absorb_asid = false;
+
 	importer->stats.cpus += !importer->cpu_seen[importer->next.cpu];
 	importer->cpu_seen[importer->next.cpu] = true;
 	importer->next.level = importer->slot[slot].in_l2 ? 2 : 1;
+	importer->slot[slot].l1_entered |= !importer->slot[slot].in_l2;
 	emit(importer, EVENT_ENTER, slot);
 }
 
-/* Another VMCB in the same place is another vCPU: the VM was made anew. */
+/*
+ * Another VMCB in the same place is another vCPU: the VM was made anew. Where
+ * hflags are not recorded it may as well be the one for L2.
+ */
 static void check_birth(struct importer *importer, uint32_t slot, const struct record *record)
 {
 	struct slot *known = &importer->slot[slot];
 
-	if (!record_has(record, FIELD_VMCB) || known->in_l2)
+	if (!record_has(record, FIELD_VMCB) || !record_has(record, FIELD_HFLAGS) || known->in_l2)
 		return;
 	if (known->vmcb01 && known->vmcb01 != record->field[FIELD_VMCB]) {
 		importer->stats.vcpus++;
@@ -419,19 +485,13 @@ static void on_vmrun(struct importer *importer, uint32_t slot, const struct reco
 	if (record_has(record, FIELD_HFLAGS))
 		correct_level(importer, slot, record->field[FIELD_HFLAGS] & 1, record);
 	check_birth(importer, slot, record);
-	/* All requests are served before an entry, so nothing is left to absorb. */
-	importer->slot[slot].absorb_ctl02 = false;
-	importer->slot[slot].absorb_current = false;
-	importer->slot[slot].absorb_guest = false;
-	importer->slot[slot].absorb_asid = false;
-
 	next->asid = EVENT_UNKNOWN;
 	next->tlb_control = EVENT_UNKNOWN;
 	next->generation = 0;
 	if (record_has(record, FIELD_ASID))
 		next->asid = (uint32_t)record->field[FIELD_ASID];
 	if (record_has(record, FIELD_TLB_CTL))
-		next->tlb_control = (uint32_t)record->field[FIELD_TLB_CTL] & 0xff;
+		next->tlb_control = (uint32_t)record->field[FIELD_TLB_CTL];
 	if (record_has(record, FIELD_GEN))
 		next->generation = record->field[FIELD_GEN];
 	enter(importer, slot);
@@ -482,7 +542,7 @@ static void feed_rig(struct importer *importer, uint32_t slot, const struct reco
 	case RECORD_NESTED_TLB_FLUSH:
 		return on_transition(importer, slot);
 	case RECORD_FLUSH_ASID:
-		return on_flush_asid(importer, slot);
+		return on_flush_asid(importer, slot, record);
 	case RECORD_FLUSH_CURRENT:
 		return on_flush_current(importer, slot);
 	case RECORD_FLUSH_ALL:
@@ -526,8 +586,10 @@ static void feed_stock(struct importer *importer, uint32_t slot, const struct re
 		return on_kvm_exit(importer, slot);
 	case RECORD_KVM_NESTED_VMENTER:
 		/* With rig events nested_enter came first and says more. */
-		if (!importer->slot[slot].in_l2)
-			enter_l2(importer, slot, record);
+		if (importer->slot[slot].in_l2)
+			return;
+		enter_l2(importer, slot, record);
+		importer->slot[slot].by_vmenter = true;
 		return;
 	case RECORD_KVM_NESTED_VMEXIT_INJECT:
 		return on_nested_exit(importer, slot);
@@ -555,6 +617,30 @@ static void feed_lost(struct importer *importer)
 	importer->sink(importer->context, &importer->next);
 }
 
+/*
+ * More than the kernel's variable can hold. Cut off it would pass for another
+ * vCPU, for an ASID of 0 or for no flush.
+ */
+static bool is_absurd(const struct record *record)
+{
+	static const struct {
+		enum record_field field;
+		uint64_t most;
+	} limits[] = {
+		{ FIELD_VCPU_ID, UINT32_MAX },
+		{ FIELD_ASID, EVENT_UNKNOWN - 1 },
+		{ FIELD_ASID12, EVENT_UNKNOWN - 1 },
+		{ FIELD_TLB_CTL, UINT8_MAX },
+		{ FIELD_TLB_CTL12, UINT8_MAX },
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (record_has(record, limits[i].field) &&
+		    record->field[limits[i].field] > limits[i].most)
+			return true;
+	return false;
+}
+
 void importer_feed(struct importer *importer, const struct record *record)
 {
 	uint32_t slot;
@@ -567,11 +653,11 @@ void importer_feed(struct importer *importer, const struct record *record)
 	if (record->kind == RECORD_REMOTE_FLUSH || record->kind == RECORD_REMOTE_FLUSH_RANGE)
 		return on_remote_flush(importer, record);
 
+	if (is_absurd(record) || (is_rig(record->kind) && !record_has(record, FIELD_VCPU_ID))) {
+		importer->stats.odd++;
+		return;
+	}
 	if (is_rig(record->kind)) {
-		if (!record_has(record, FIELD_VCPU_ID)) {
-			importer->stats.odd++;
-			return;
-		}
 		slot = find_slot(importer, record);
 		return feed_rig(importer, slot, record);
 	}
@@ -592,6 +678,12 @@ static bool lacks_vmrun(const struct importer *importer, const uint64_t *kinds)
 	return !importer->stats.has_vmrun;
 }
 
+/* kvm_exit alone would do but for knowing that before the first vmrun. */
+static bool lacks_entry(const struct importer *importer, const uint64_t *kinds)
+{
+	return !importer->stats.has_vmrun && !kinds[RECORD_KVM_ENTRY];
+}
+
 static bool lacks_nested_enter(const struct importer *importer, const uint64_t *kinds)
 {
 	return importer->stats.switches && !kinds[RECORD_NESTED_ENTER] &&
@@ -600,8 +692,7 @@ static bool lacks_nested_enter(const struct importer *importer, const uint64_t *
 
 static bool lacks_transition(const struct importer *importer, const uint64_t *kinds)
 {
-	return importer->stats.switches && !kinds[RECORD_NESTED_TLB_FLUSH] &&
-	       !importer->stats.has_vmrun;
+	return importer->stats.switches && !kinds[RECORD_NESTED_TLB_FLUSH];
 }
 
 static bool lacks_requests(const struct importer *importer, const uint64_t *kinds)
@@ -618,6 +709,14 @@ static bool lacks_flush_callers(const struct importer *importer, const uint64_t 
 	       !kinds[RECORD_FLUSH_ALL] && !kinds[RECORD_FLUSH_GUEST];
 }
 
+/* One that only never happened leaves no flush_asid without its caller behind. */
+static bool lacks_some_caller(const struct importer *importer, const uint64_t *kinds)
+{
+	return importer->lacks_caller && !lacks_flush_callers(importer, kinds) &&
+	       (!kinds[RECORD_FLUSH_CURRENT] || !kinds[RECORD_FLUSH_ALL] ||
+		!kinds[RECORD_FLUSH_GUEST]);
+}
+
 const char *importer_missing(const struct importer *importer, const uint64_t *kinds,
 			     unsigned int nth)
 {
@@ -626,17 +725,21 @@ const char *importer_missing(const struct importer *importer, const uint64_t *ki
 		const char *text;
 	} checks[] = {
 		{ lacks_vmrun, "rig:vmrun was not recorded: what the kernel flushed is unknown" },
+		{ lacks_entry, "kvm:kvm_entry was not recorded either: VM entries are unknown" },
 		{ lacks_nested_enter,
 		  "rig:nested_enter was not recorded: L1's ASIDs and TLB_CONTROL are unknown" },
 		{ lacks_transition,
 		  "rig:nested_tlb_flush was not recorded: the kernel's own flushes at nested "
-		  "transitions are unknown" },
+		  "transitions are unknown, or taken for the MMU's" },
 		{ lacks_requests,
 		  "no rig:flush_* was recorded: flushes that the MMU or a guest asked for are "
 		  "unknown, all counts are lower bounds" },
 		{ lacks_flush_callers,
 		  "rig:flush_asid was recorded without flush_current, flush_all and flush_guest: "
 		  "the reasons of flushes are unknown" },
+		{ lacks_some_caller,
+		  "rig:flush_asid was recorded without a caller, and flush_current, flush_all or "
+		  "flush_guest not at all: if that is why, all counts are lower bounds" },
 	};
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)

@@ -25,6 +25,7 @@
 	X(FLUSH_ALL, "flush-all", "the MMU asked: everything of the vCPU")                 \
 	X(FLUSH_CURRENT, "flush-current", "the MMU asked: the current root")               \
 	X(FLUSH_GUEST, "flush-guest", "the guest flushed")                                 \
+	X(RESET, "reset", "INIT or reset of the vCPU")                                     \
 	X(FLUSH_PV, "pv-flush", "another vCPU of the guest asked")                         \
 	X(TLB_CONTROL, "l1-tlb-control", "L1 asked in vmcb12")                             \
 	X(ASID_CHANGE, "l1-asid-change", "L1 used another ASID than the tag stood for")    \

@@ -140,6 +140,10 @@ static uint32_t feed(struct flat *flat, const struct event *event)
 	case EVENT_NESTED_EXIT:
 		vcpu->level = 1;
 		break;
+	case EVENT_RESET:
+		vcpu->level = 1;
+		vcpu->why |= WHY(RESET);
+		break;
 	case EVENT_FLUSH_ALL:
 	case EVENT_FLUSH_REMOTE:
 		vcpu->why |= WHY(FLUSH_ALL);

@@ -28,6 +28,7 @@ struct vmcb {
 	uint32_t cpu;
 	uint32_t asid;	/* at its previous entry; EVENT_UNKNOWN before the first */
 	uint32_t why;	/* why a flush is pending */
+	bool reset;	/* initialised since its previous entry */
 };
 
 struct vcpu {
@@ -188,7 +189,9 @@ static uint32_t why_renew(struct kvm *kvm, struct vcpu *vcpu, const struct event
 		return WHY(FIRST_USE);
 	if (before != entry->cpu)
 		return WHY(MOVED);
-	return vmcb->generation != cpu->generation ? WHY(WRAP) : 0;
+	if (vmcb->generation == cpu->generation)
+		return 0;
+	return vmcb->reset ? WHY(RESET) : WHY(WRAP);
 }
 
 static uint32_t on_enter(struct kvm *kvm, struct vcpu *vcpu, const struct event *entry)
@@ -215,6 +218,7 @@ static uint32_t on_enter(struct kvm *kvm, struct vcpu *vcpu, const struct event 
 	vcpu->seen = true;
 	vmcb->asid = vcpu->asid;
 	vmcb->why = 0;
+	vmcb->reset = false;
 	vcpu->transition = 0;
 	kvm->syncs += vcpu->sync;
 	vcpu->sync = false;
@@ -232,6 +236,14 @@ static void on_nested_enter(struct kvm *kvm, struct vcpu *vcpu)
 	/* TLB_CONTROL of vmcb02 is written afresh; a new ASID stays requested. */
 	if (kvm->machine->flush_by_asid)
 		vcpu->vmcb[1].why = 0;
+}
+
+/* vmcb01 is initialised, and with it loses its generation. */
+static void on_reset(struct vcpu *vcpu)
+{
+	vcpu->active = 0;
+	vcpu->vmcb[0].generation = STALE;
+	vcpu->vmcb[0].reset = true;
 }
 
 static void on_transition(struct vcpu *vcpu)
@@ -256,6 +268,9 @@ static uint32_t feed(void *state, const struct event *event)
 		break;
 	case EVENT_NESTED_EXIT:
 		vcpu->active = 0;
+		break;
+	case EVENT_RESET:
+		on_reset(vcpu);
 		break;
 	case EVENT_TRANSITION:
 		on_transition(vcpu);

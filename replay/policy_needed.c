@@ -194,6 +194,10 @@ static uint32_t feed(void *state, const struct event *event)
 	case EVENT_NESTED_EXIT:
 		vcpu->active = &vcpu->l1;
 		break;
+	case EVENT_RESET:
+		vcpu->active = &vcpu->l1;
+		vcpu->l1.demands |= WHY(RESET);
+		break;
 	case EVENT_FLUSH_ALL:
 	case EVENT_FLUSH_REMOTE:
 		demand_of_all(needed, vcpu, WHY(FLUSH_ALL));

@@ -202,6 +202,10 @@ static uint32_t feed(void *state, const struct event *event)
 	case EVENT_NESTED_EXIT:
 		on_nested_exit(vcpu);
 		break;
+	case EVENT_RESET:
+		vcpu->active = 0;
+		vcpu->vmcb[0].why |= WHY(RESET);
+		break;
 	case EVENT_FLUSH_ALL:
 	case EVENT_FLUSH_REMOTE:
 		pend_both(vcpu, WHY(FLUSH_ALL));

@@ -165,6 +165,7 @@ static const struct {
 	{ TLBTAG_WHY_TLB_CONTROL, WHY(TLB_CONTROL) },
 	{ TLBTAG_WHY_ASID_CHANGE, WHY(ASID_CHANGE) },
 	{ TLBTAG_WHY_INVLPGA, WHY(INVLPGA) },
+	{ TLBTAG_WHY_RESET, WHY(RESET) },
 };
 
 static uint32_t reasons_of(uint32_t why)
@@ -226,6 +227,9 @@ static uint32_t feed(void *state, const struct event *event)
 		break;
 	case EVENT_NESTED_EXIT:
 		tlbtag_nested_exit(&vcpu->tags);
+		break;
+	case EVENT_RESET:
+		tlbtag_vcpu_reset(&vcpu->tags);
 		break;
 	case EVENT_FLUSH_ALL:
 		flush(vcpu, TLBTAG_TARGET_BOTH, TLBTAG_WHY_ALL);

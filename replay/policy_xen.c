@@ -140,6 +140,10 @@ static uint32_t feed(void *state, const struct event *event)
 	case EVENT_NESTED_EXIT:
 		vcpu->active = 0;
 		break;
+	case EVENT_RESET:
+		vcpu->active = 0;
+		renew_both(vcpu, WHY(RESET));
+		break;
 	case EVENT_FLUSH_ALL:
 		on_physmap_change(xen, vcpu);
 		break;

@@ -158,7 +158,9 @@ enum record_kind {
 };
 
 /* No machine that runs Linux has a CPU number this high (x86: NR_CPUS). */
+#ifndef RECORD_CPU_LIMIT
 #define RECORD_CPU_LIMIT 8192u
+#endif
 #define RECORD_CPU_NONE UINT32_MAX
 
 /**

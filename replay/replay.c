@@ -21,8 +21,12 @@ struct replay {
 	const struct replay_options *options;
 	struct replay_result *result;
 	void *state[REPLAY_POLICIES];
+	/* Fed before the others, which rely on what it learns of the hardware. */
+	const struct policy_ops *teacher;
+	void *teacher_state;
+	uint32_t teacher_why;
 	bool begun;
-	uint32_t asid[EVENT_VCPUS][LEVELS];	/* at the previous entry */
+	uint32_t asid[EVENT_VCPUS][LEVELS]; /* at the previous entry */
 };
 
 static const struct {
@@ -56,6 +60,7 @@ static void halve(uint32_t *timeline)
 static void double_buckets(struct replay_result *result)
 {
 	result->bucket_ns *= 2;
+	result->buckets = (result->buckets + 1) / 2;
 	halve(result->recorded_timeline);
 	for (uint32_t i = 0; i < result->policy_count; i++)
 		halve(result->policies[i].timeline);
@@ -97,6 +102,11 @@ static enum means means_of(const struct event *entry, uint32_t asid_before)
 	return MEANS_CONTROL_ODD;
 }
 
+static bool is_recorded(const struct event *entry)
+{
+	return entry->asid != EVENT_UNKNOWN && entry->tlb_control != EVENT_UNKNOWN;
+}
+
 /* Did the recorded kernel flush at this entry? */
 static bool count_recorded(struct replay *replay, const struct event *entry, uint32_t bucket)
 {
@@ -104,9 +114,8 @@ static bool count_recorded(struct replay *replay, const struct event *entry, uin
 	uint32_t *asid = &replay->asid[entry->vcpu][entry->level - 1];
 	bool flushes;
 
-	if (entry->asid == EVENT_UNKNOWN || entry->tlb_control == EVENT_UNKNOWN)
-		return false;
 	result->recorded_known = true;
+	result->recorded_entries++;
 	flushes = entry->tlb_control != 0 || *asid != entry->asid;
 	if (flushes) {
 		result->recorded[means_of(entry, *asid)]++;
@@ -117,10 +126,25 @@ static bool count_recorded(struct replay *replay, const struct event *entry, uin
 	return flushes;
 }
 
+/* Each policy sees each event once, the teacher first. */
+static void teach(struct replay *replay, const struct event *event)
+{
+	if (replay->teacher)
+		replay->teacher_why = replay->teacher->event(replay->teacher_state, event);
+}
+
+static uint32_t feed(const struct replay *replay, uint32_t i, const struct event *event)
+{
+	const struct policy_ops *ops = replay->result->policies[i].ops;
+
+	return ops == replay->teacher ? replay->teacher_why : ops->event(replay->state[i], event);
+}
+
 static void on_enter(struct replay *replay, const struct event *event)
 {
 	struct replay_result *result = replay->result;
 	uint32_t bucket = bucket_of(replay, event->time_ns);
+	bool known = is_recorded(event);
 	bool recorded;
 
 	if (event->level == 1)
@@ -130,18 +154,19 @@ static void on_enter(struct replay *replay, const struct event *event)
 	result->vm_entries++;
 	if (result->buckets <= bucket)
 		result->buckets = bucket + 1;
-	recorded = count_recorded(replay, event, bucket);
+	recorded = known && count_recorded(replay, event, bucket);
 
+	teach(replay, event);
 	for (uint32_t i = 0; i < result->policy_count; i++) {
 		struct policy_result *policy = &result->policies[i];
-		uint32_t why = policy->ops->event(replay->state[i], event);
+		uint32_t why = feed(replay, i, event);
 
 		if (why) {
 			policy->counts.flushes[reason_of(why)]++;
 			policy->flushes++;
 			policy->timeline[bucket]++;
 		}
-		policy->agreed += (why != 0) == recorded;
+		policy->agreed += known && (why != 0) == recorded;
 	}
 }
 
@@ -159,8 +184,9 @@ static void on_event(void *context, const struct event *event)
 		replay->asid[event->vcpu][0] = EVENT_UNKNOWN;
 		replay->asid[event->vcpu][1] = EVENT_UNKNOWN;
 	}
+	teach(replay, event);
 	for (uint32_t i = 0; i < replay->result->policy_count; i++)
-		replay->result->policies[i].ops->event(replay->state[i], event);
+		feed(replay, i, event);
 }
 
 /* --- one recording ----------------------------------------------------- */
@@ -168,7 +194,31 @@ static void on_event(void *context, const struct event *event)
 static void destroy_policies(struct replay *replay)
 {
 	for (uint32_t i = 0; i < replay->result->policy_count; i++)
-		replay->result->policies[i].ops->destroy(replay->state[i]);
+		if (replay->result->policies[i].ops != replay->teacher)
+			replay->result->policies[i].ops->destroy(replay->state[i]);
+	if (replay->teacher)
+		replay->teacher->destroy(replay->teacher_state);
+}
+
+/* Also if nobody asked for it: the others' numbers must not depend on that. */
+static int create_teacher(struct replay *replay)
+{
+	for (size_t i = 0; policies[i]; i++) {
+		if (!policies[i]->models_record)
+			continue;
+		replay->teacher_state = policies[i]->create(&replay->result->machine);
+		if (!replay->teacher_state)
+			return -1;
+		replay->teacher = policies[i];
+		break;
+	}
+	return 0;
+}
+
+static void *create_policy(const struct replay *replay, const struct policy_ops *ops)
+{
+	return ops == replay->teacher ? replay->teacher_state :
+					ops->create(&replay->result->machine);
 }
 
 static int create_policies(struct replay *replay)
@@ -176,8 +226,10 @@ static int create_policies(struct replay *replay)
 	const struct policy_ops *const *ops = replay->options->policies;
 	struct replay_result *result = replay->result;
 
+	if (ops[0] && create_teacher(replay))
+		return -1;
 	for (uint32_t i = 0; i < REPLAY_POLICIES && ops[i]; i++) {
-		replay->state[i] = ops[i]->create(&result->machine);
+		replay->state[i] = create_policy(replay, ops[i]);
 		if (!replay->state[i])
 			return -1;
 		result->policies[i].ops = ops[i];

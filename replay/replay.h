@@ -40,7 +40,8 @@ const char *means_meaning(enum means means);
  * @ops: the policy
  * @counts: its counts
  * @flushes: entries that flushed, the sum of @counts.flushes
- * @agreed: entries at which it and the record both flushed, or neither
+ * @agreed: of the entries of which that is recorded, those at which it and the
+ *	record both flushed, or neither
  * @timeline: flushes in each slice of time
  */
 struct policy_result {
@@ -86,7 +87,8 @@ struct replay_options {
  * @vms, @vcpus, @cpus: how many there were; @vms is 0 if they cannot be told
  * @vm_entries: VM entries, the sum of @l1_entries and @l2_entries
  * @switches: changes between L1 and L2
- * @recorded_known: ASID and TLB_CONTROL of the entries were recorded
+ * @recorded_known: ASID and TLB_CONTROL of some entries were recorded
+ * @recorded_entries: of how many
  * @recorded_flushes: entries at which the recorded kernel flushed
  * @recorded: the same by means
  * @recorded_timeline: the same by slice of time
@@ -117,6 +119,7 @@ struct replay_result {
 	uint64_t l2_entries;
 	uint64_t switches;
 	bool recorded_known;
+	uint64_t recorded_entries;
 	uint64_t recorded_flushes;
 	uint64_t recorded[MEANS_COUNT];
 	uint32_t recorded_timeline[REPLAY_BUCKETS];

@@ -119,6 +119,14 @@ TEST(import_a_remote_flush_is_for_each_vcpu_of_the_vm)
 	       "remote_flush: kvm=0xc");
 }
 
+TEST(import_reset_shows_in_the_generation)
+{
+	IMPORT("birth flush-guest enter-l1 flush-guest reset enter-l1 flush-guest enter-l1",
+	       "flush_guest: " V, "flush_asid: " V "asid=0 gen=0", RUN_L1, "flush_guest: " V,
+	       "flush_asid: " V "asid=1 gen=0", RUN_L1, "flush_guest: " V,
+	       "flush_asid: " V "asid=1 gen=2", RUN_L1);
+}
+
 /* Recordings of other probe sets show the exit by the tracepoint only. */
 TEST(import_exit_by_tracepoint)
 {

@@ -6,7 +6,7 @@
  *	b0 b1		birth of vCPU 0, 1 (b0+ : in a VM of its own)
  *	0@1		vCPU 0 enters on CPU 1, at the level that is active
  *	n0:3 n0:3/1	vCPU 0's L1 enters ASID 3, with TLB_CONTROL 1
- *	x0 t0		back to L1; a transition flush of stock KVM
+ *	x0 t0 z0	back to L1; a transition flush of stock KVM; reset
  *	a0 c0 g0 p0	flush all, current, guest, PV
  *	r0 i0@1		remote flush; an address invalidated on CPU 1
  *	l0@1		vCPU 0 is loaded on CPU 1
@@ -42,6 +42,8 @@ static enum event_kind kind_of(char letter)
 		return EVENT_NESTED_ENTER;
 	case 'x':
 		return EVENT_NESTED_EXIT;
+	case 'z':
+		return EVENT_RESET;
 	case 't':
 		return EVENT_TRANSITION;
 	case 'a':
@@ -82,7 +84,8 @@ static void play_word(struct player *player, const char *word)
 		event.tlb_control = strchr(at, '/') ? (uint32_t)atoi(strchr(at, '/') + 1) : 0;
 		player->level[event.vcpu] = 2;
 	}
-	if (event.kind == EVENT_NESTED_EXIT || event.kind == EVENT_BIRTH)
+	if (event.kind == EVENT_NESTED_EXIT || event.kind == EVENT_BIRTH ||
+	    event.kind == EVENT_RESET)
 		player->level[event.vcpu] = 1;
 	if (event.kind == EVENT_BIRTH)
 		player->vm[event.vcpu] = at[1] == '+' ? event.vcpu + 1 : 0;
@@ -175,6 +178,15 @@ TEST(policy_kvm_wraps)
 					   "first-use first-use - wrap - -");
 
 	CHECK_EQ(counts.wraps, 1);
+}
+
+/* Also with FLUSHBYASID: the vCPU goes on with another ASID. */
+TEST(policy_kvm_reset_takes_a_new_asid)
+{
+	struct policy_counts counts = play("kvm", SERVER, "b0 0@0 n0:1 0@0 z0 0@0 0@0",
+					   "first-use first-use reset -");
+
+	CHECK_EQ(counts.tags, 3);
 }
 
 TEST(policy_kvm_without_flushbyasid_takes_new_asids)
@@ -277,6 +289,11 @@ TEST(policy_needed_by_cause)
 {
 	play_both("", "b0 0@0 0@0 a0 0@0 c0 0@0 g0 0@0 p0 0@0 r0 0@0 0@1 0@0",
 		  "first-use - flush-all flush-current flush-guest pv-flush flush-all moved moved");
+}
+
+TEST(policy_needed_reset_is_l1_s)
+{
+	play_both("", "b0 0@0 n0:1 0@0 z0 0@0 n0:1 0@0", "first-use first-use reset -");
 }
 
 TEST(policy_needed_ignores_transitions)
