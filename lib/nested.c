@@ -58,7 +58,7 @@ void tlbtag_nested_disable(struct tlbtag_vcpu *vcpu)
 }
 TLBTAG_EXPORT(tlbtag_nested_disable);
 
-static struct tlbtag_l2 *find(struct tlbtag_vcpu *vcpu, uint32_t asid12)
+struct tlbtag_l2 *tlbtag_nested_find(struct tlbtag_vcpu *vcpu, uint32_t asid12)
 {
 	uint32_t i;
 
@@ -90,23 +90,27 @@ static uint32_t sync_for(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, bool 
 
 /*
  * E1 for an ASID without a context, of which there must not be one (N1: only
- * reached when find() found none). Its roots are not tagged by ASID, so they
- * may have been left unsynced by the ASID that used them last (SPEC C.5 E2).
+ * reached when tlbtag_nested_find() found none). Its roots are not tagged by
+ * ASID, so they may have been left unsynced by the ASID that used them last
+ * (SPEC C.5 E2). A VPID does not tag guest-physical translations, so on Intel
+ * this is about the roots of shadow paging alone (SPEC G).
  */
 static struct tlbtag_l2 *claim(struct tlbtag_vcpu *vcpu, uint32_t asid12)
 {
+	const struct tlbtag_hw *hw = &vcpu->vm->host->hw;
+	bool has_roots = hw->tag_covers_guest_physical || !hw->nested_paging;
 	struct tlbtag_l2 *l2 = oldest(vcpu);
 
 	l2->asid12 = asid12;
 	if (TLBTAG_RULE(L1_ASID_CHANGE))
 		tlbtag_ctx_pend(&l2->ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ASID_CHANGE);
-	sync_for(vcpu, &l2->ctx, TLBTAG_RULE(SYNC_ASID_CHANGE));
+	sync_for(vcpu, &l2->ctx, has_roots && TLBTAG_RULE(SYNC_ASID_CHANGE));
 	return l2;
 }
 
 static struct tlbtag_l2 *find_or_claim(struct tlbtag_vcpu *vcpu, uint32_t asid12)
 {
-	struct tlbtag_l2 *l2 = find(vcpu, asid12);
+	struct tlbtag_l2 *l2 = tlbtag_nested_find(vcpu, asid12);
 
 	if (!l2)
 		return claim(vcpu, asid12);
@@ -179,6 +183,19 @@ static void enable_in_doubt(struct tlbtag_vcpu *vcpu)
 		start_l2(vcpu, tlbtag_pool_fallback(vcpu->vm->host->pool));
 }
 
+struct tlbtag_l2 *tlbtag_nested_activate(struct tlbtag_vcpu *vcpu, uint32_t asid12)
+{
+	struct tlbtag_l2 *l2;
+
+	enable_in_doubt(vcpu);
+	tlbtag_vcpu_accept(vcpu);
+	l2 = find_or_claim(vcpu, asid12);
+	l2->used = ++vcpu->clock;
+	l2->ctx.shadow_linear = !vcpu->vm->host->hw.nested_paging;
+	vcpu->active = 1 + (uint32_t)(l2 - vcpu->l2);
+	return l2;
+}
+
 int tlbtag_nested_enter(struct tlbtag_vcpu *vcpu, const struct tlbtag_vmcb12 *vmcb12,
 			uint32_t *work)
 {
@@ -187,13 +204,7 @@ int tlbtag_nested_enter(struct tlbtag_vcpu *vcpu, const struct tlbtag_vmcb12 *vm
 
 	if (vmcb12->asid == 0)
 		return -EINVAL;
-	enable_in_doubt(vcpu);
-	tlbtag_vcpu_accept(vcpu);
-
-	l2 = find_or_claim(vcpu, vmcb12->asid);
-	l2->used = ++vcpu->clock;
-	l2->ctx.shadow_linear = !vcpu->vm->host->hw.nested_paging;
-	vcpu->active = 1 + (uint32_t)(l2 - vcpu->l2);
+	l2 = tlbtag_nested_activate(vcpu, vmcb12->asid);
 	obey_tlb_control(vcpu, l2, vmcb12->tlb_control);
 	*work = work_of_entry(vcpu, l2, vmcb12, generation);
 	return 0;
@@ -226,12 +237,11 @@ struct tlbtag_invlpga tlbtag_nested_invlpga(struct tlbtag_vcpu *vcpu, struct tlb
 	if (!vcpu->vm->host->hw.nested_paging && TLBTAG_RULE(INVLPGA_SYNC))
 		answer.work |= TLBTAG_WORK_SYNC_ADDRESS;
 
-	l2 = find(vcpu, asid12);
+	l2 = tlbtag_nested_find(vcpu, asid12);
 	/* An ASID without a context flushes when it gets one. */
 	if (!l2 || !TLBTAG_RULE(INVLPGA_MATCH))
 		return answer;
-	answer.tag = l2->ctx.tag;
-	answer.action = tlbtag_vcpu_address(vcpu, &l2->ctx, cpu);
+	answer.action = tlbtag_vcpu_address(vcpu, &l2->ctx, cpu, &answer.tag);
 	return answer;
 }
 TLBTAG_EXPORT(tlbtag_nested_invlpga);

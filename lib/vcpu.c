@@ -14,6 +14,9 @@
 #include "vcpu.h"
 #include <tlbtag/rules.h>
 
+/* Reasons that are a guest's own flush, and so about its own tables. */
+#define GUEST_FLUSHES (TLBTAG_WHY_GUEST | TLBTAG_WHY_PV | TLBTAG_WHY_INVVPID)
+
 static uint32_t level_of(const struct tlbtag_vcpu *vcpu)
 {
 	return tlbtag_vcpu_in_l2(vcpu) ? LEVEL_L2 : LEVEL_L1;
@@ -124,13 +127,12 @@ void tlbtag_vcpu_demand_sync(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx)
 	ctx->demand = ++vcpu->generation;
 }
 
-static uint32_t pend(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, enum tlbtag_flush flush,
-		     uint32_t why)
+uint32_t tlbtag_vcpu_pend(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
+			  enum tlbtag_flush flush, uint32_t why)
 {
 	tlbtag_ctx_pend(ctx, flush, why);
 	/* Only a guest's own flush speaks about the guest's own tables. */
-	if (!ctx->shadow_linear || !(why & (TLBTAG_WHY_GUEST | TLBTAG_WHY_PV)) ||
-	    !TLBTAG_RULE(SYNC_GUEST_FLUSH))
+	if (!ctx->shadow_linear || !(why & GUEST_FLUSHES) || !TLBTAG_RULE(SYNC_GUEST_FLUSH))
 		return 0;
 	tlbtag_vcpu_demand_sync(vcpu, ctx);
 	return TLBTAG_WORK_SYNC;
@@ -142,7 +144,7 @@ static uint32_t pend_l2(struct tlbtag_vcpu *vcpu, enum tlbtag_flush flush, uint3
 	uint32_t i;
 
 	for (i = 0; i < vcpu->l2_count; i++)
-		work |= pend(vcpu, &vcpu->l2[i].ctx, flush, why);
+		work |= tlbtag_vcpu_pend(vcpu, &vcpu->l2[i].ctx, flush, why);
 	return work;
 }
 
@@ -192,15 +194,15 @@ uint32_t tlbtag_vcpu_flush(struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
 	work = purge_of(vcpu, target, flush);
 	switch (target) {
 	case TLBTAG_TARGET_ACTIVE:
-		return work | pend(vcpu, tlbtag_vcpu_active(vcpu), flush, why);
+		return work | tlbtag_vcpu_pend(vcpu, tlbtag_vcpu_active(vcpu), flush, why);
 	case TLBTAG_TARGET_L1:
-		return work | pend(vcpu, &vcpu->l1, flush, why);
+		return work | tlbtag_vcpu_pend(vcpu, &vcpu->l1, flush, why);
 	case TLBTAG_TARGET_L2:
 		return work | pend_l2(vcpu, flush, why);
 	case TLBTAG_TARGET_BOTH:
 		break;
 	}
-	return work | pend(vcpu, &vcpu->l1, flush, why) | pend_l2(vcpu, flush, why);
+	return work | tlbtag_vcpu_pend(vcpu, &vcpu->l1, flush, why) | pend_l2(vcpu, flush, why);
 }
 TLBTAG_EXPORT(tlbtag_vcpu_flush);
 
@@ -226,7 +228,7 @@ uint32_t tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu)
 	/* A look before the exchange: the words are empty nearly always. */
 	if (tlbtag_load_relaxed(&vcpu->remote[LEVEL_L1])) {
 		why = tlbtag_exchange_seq(&vcpu->remote[LEVEL_L1], 0u);
-		work |= pend(vcpu, &vcpu->l1, TLBTAG_FLUSH_TAG, why);
+		work |= tlbtag_vcpu_pend(vcpu, &vcpu->l1, TLBTAG_FLUSH_TAG, why);
 	}
 	if (tlbtag_load_relaxed(&vcpu->remote[LEVEL_L2])) {
 		why = tlbtag_exchange_seq(&vcpu->remote[LEVEL_L2], 0u);
@@ -248,23 +250,26 @@ static bool is_here(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx
  * to the other CPU without having moved at all (SPEC B.7).
  */
 enum tlbtag_address tlbtag_vcpu_address(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
-					struct tlbtag_cpu cpu)
+					struct tlbtag_cpu cpu, tlbtag_t *tag)
 {
-	bool usable = !vcpu->vm->host->hw.invlpga_unreliable || !TLBTAG_RULE(INVLPGA_ERRATUM);
+	const struct tlbtag_hw *hw = &vcpu->vm->host->hw;
+	bool usable = !hw->invlpga_unreliable || !TLBTAG_RULE(INVLPGA_ERRATUM);
 
+	*tag = tlbtag_vcpu_tag_of(vcpu, ctx);
+	/* VPIDs are off for it: nothing has outlived its latest exit. */
+	if (*tag == TLBTAG_NONE)
+		return TLBTAG_ADDRESS_NOTHING;
 	if (usable && (is_here(vcpu, ctx, cpu) || !TLBTAG_RULE(INVLPGA_PLACE)))
 		return TLBTAG_ADDRESS_NOW;
-	tlbtag_ctx_pend(ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_INVLPGA);
+	tlbtag_ctx_pend(ctx, TLBTAG_FLUSH_TAG,
+			hw->vendor == TLBTAG_AMD ? TLBTAG_WHY_INVLPGA : TLBTAG_WHY_INVVPID);
 	return TLBTAG_ADDRESS_PENDING;
 }
 
 enum tlbtag_address tlbtag_vcpu_invalidate(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu,
 					   tlbtag_t *tag)
 {
-	struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
-
-	*tag = ctx->tag;
-	return tlbtag_vcpu_address(vcpu, ctx, cpu);
+	return tlbtag_vcpu_address(vcpu, tlbtag_vcpu_active(vcpu), cpu, tag);
 }
 TLBTAG_EXPORT(tlbtag_vcpu_invalidate);
 
@@ -273,18 +278,22 @@ static uint32_t why_shared(const struct tlbtag_vcpu *vcpu, const struct tlbtag_c
 			   struct tlbtag_cpu cpu)
 {
 	const struct tlbtag_vm *vm = vcpu->vm;
+	tlbtag_t tag = tlbtag_vcpu_tag_of(vcpu, ctx);
 	bool other = false;
 
-	if (tlbtag_vcpu_is_fallback(vcpu, ctx->tag))
+	/* Under VPID 0 nobody leaves anything: entries and exits flush it. */
+	if (tag == TLBTAG_NONE)
+		return 0;
+	if (tlbtag_vcpu_is_fallback(vcpu, tag))
 		other = vm->host->cpu[cpu.nr].fallback_owner != ctx;
-	else if (ctx->tag == vm->tag)
+	else if (tag == vm->tag)
 		other = tlbtag_owner_is_other(&vm->owner, vcpu->id, cpu);
 	return other && TLBTAG_RULE(SHARED_OWNER) ? TLBTAG_WHY_SHARED : 0;
 }
 
 /* V3: whatever the reason was for running elsewhere, coming back flushes. */
-static uint32_t why_here(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
-			 struct tlbtag_cpu cpu)
+uint32_t tlbtag_vcpu_why_here(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
+			      struct tlbtag_cpu cpu)
 {
 	if (ctx->cpu == TLBTAG_CPU_NONE)
 		return TLBTAG_RULE(FIRST_USE) ? TLBTAG_WHY_FIRST_USE : 0;
@@ -343,7 +352,7 @@ struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu 
 		return plan_in_doubt(vcpu);
 
 	plan.work = tlbtag_vcpu_accept(vcpu);
-	placed = why_here(vcpu, ctx, cpu);
+	placed = tlbtag_vcpu_why_here(vcpu, ctx, cpu);
 	plan.dirty = dirty_of(vcpu, ctx->tag, cpu);
 	plan.why = placed | ctx->why;
 	if (plan.why)
@@ -359,10 +368,11 @@ static void record_use(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
 		       struct tlbtag_cpu cpu)
 {
 	struct tlbtag_vm *vm = vcpu->vm;
+	tlbtag_t tag = tlbtag_vcpu_tag_of(vcpu, ctx);
 
-	if (tlbtag_vcpu_is_fallback(vcpu, ctx->tag))
+	if (tlbtag_vcpu_is_fallback(vcpu, tag))
 		vm->host->cpu[cpu.nr].fallback_owner = ctx;
-	else if (ctx->tag == vm->tag)
+	else if (tag == vm->tag)
 		tlbtag_owner_take(&vm->owner, vcpu->id, cpu);
 }
 
@@ -378,6 +388,9 @@ void tlbtag_vcpu_entered(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 	ctx->epoch = vcpu->vm->host->cpu[cpu.nr].epoch;
 	ctx->why = TLBTAG_WHY_NOTHING;
 	ctx->flush = TLBTAG_FLUSH_NONE;
-	vcpu->block[level_of(vcpu)] = (struct tlbtag_block){ .tag = ctx->tag, .cpu = cpu.nr };
+	vcpu->block[level_of(vcpu)] = (struct tlbtag_block){
+		.tag = tlbtag_vcpu_tag_of(vcpu, ctx),
+		.cpu = cpu.nr,
+	};
 }
 TLBTAG_EXPORT(tlbtag_vcpu_entered);

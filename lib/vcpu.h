@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What lib/vcpu.c and lib/nested.c share and nobody else needs.
+ * What lib/vcpu.c, lib/nested.c and lib/vmx.c share and nobody else needs.
  */
 #ifndef TLBTAG_LIB_VCPU_H
 #define TLBTAG_LIB_VCPU_H
@@ -26,6 +26,16 @@ static inline bool tlbtag_vcpu_is_fallback(const struct tlbtag_vcpu *vcpu, tlbta
 	return tag == tlbtag_pool_fallback(vcpu->vm->host->pool);
 }
 
+/*
+ * The tag that a context is entered with. On Intel an L2 context without one of
+ * its own borrows L1's; 0 means VPIDs off.
+ */
+static inline tlbtag_t tlbtag_vcpu_tag_of(const struct tlbtag_vcpu *vcpu,
+					  const struct tlbtag_ctx *ctx)
+{
+	return ctx->tag != TLBTAG_NONE ? ctx->tag : vcpu->l1.tag;
+}
+
 /* Start a context with a tag of its own, the VM's, or the fallback. */
 void tlbtag_vcpu_start_ctx(const struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, tlbtag_t tag);
 
@@ -41,8 +51,22 @@ uint32_t tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu);
 /* The shadow roots of this context are stale from now on. */
 void tlbtag_vcpu_demand_sync(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx);
 
-/* One address of @ctx must go: now, or by a pending flush. */
+/* A flush of @ctx is due; its shadow roots are stale if the guest flushed. */
+uint32_t tlbtag_vcpu_pend(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
+			  enum tlbtag_flush flush, uint32_t why);
+
+/* One address of @ctx must go: now, with @tag, or by a pending flush. */
 enum tlbtag_address tlbtag_vcpu_address(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
-					struct tlbtag_cpu cpu);
+					struct tlbtag_cpu cpu, tlbtag_t *tag);
+
+/* Why the context flushes because of where it runs, if it does. */
+uint32_t tlbtag_vcpu_why_here(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
+			      struct tlbtag_cpu cpu);
+
+/* Make the L2 context of an ASID or VPID of L1 the active one. */
+struct tlbtag_l2 *tlbtag_nested_activate(struct tlbtag_vcpu *vcpu, uint32_t asid12);
+
+/* The L2 context of an ASID or VPID of L1, or NULL. */
+struct tlbtag_l2 *tlbtag_nested_find(struct tlbtag_vcpu *vcpu, uint32_t asid12);
 
 #endif

@@ -42,6 +42,9 @@ enum tlbtag_flush {
 	X(ASID_CHANGE, "l1-asid-change", "the tag now stands for another ASID of L1") \
 	X(INVLPGA, "invlpga", "an INVLPGA that could not be done at once")        \
 	X(RESET, "reset", "INIT or reset of the vCPU")                            \
+	X(EPT_ROOT, "ept-root", "an EPT root that the context did not use before") \
+	X(INVVPID, "invvpid", "an INVVPID of L1")                                 \
+	X(INVEPT, "invept", "an INVEPT of L1")                                    \
 	X(DOUBT, "doubt", "an internal check failed; see the kernel's log")
 
 enum tlbtag_why_bit {
@@ -90,7 +93,8 @@ struct tlbtag_plan {
  * that knows which, whenever one is about to be used. SYNC_ADDRESS: sync the one
  * address in all cached roots. DRAIN: look at the level's queue, it may have been
  * written while the other level ran; what is in L2's is for all L2 contexts.
- * PURGE: pending flushes cover all that is in the queue.
+ * PURGE: pending flushes cover all that is in the queue. DROP_ROOTS: drop the
+ * cached nested roots that tlbtag_vmx_invept_hits().
  */
 #define TLBTAG_WORK_SYNC 1u
 #define TLBTAG_WORK_SYNC_ADDRESS 2u
@@ -98,5 +102,6 @@ struct tlbtag_plan {
 #define TLBTAG_WORK_DRAIN_L2 8u
 #define TLBTAG_WORK_PURGE_L1 16u
 #define TLBTAG_WORK_PURGE_L2 32u
+#define TLBTAG_WORK_DROP_ROOTS 64u
 
 #endif

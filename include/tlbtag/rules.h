@@ -35,8 +35,9 @@
 	  "SPEC C.5 E5")                                                                         \
 	X(L1_FLUSH_ALL_L2, "TLB_CONTROL 1 in vmcb12 flushes every other L2 context as well",     \
 	  "SPEC C.5 E3, J P1")                                                                   \
-	X(L1_ASID_CHANGE, "an L2 context that takes over a tag for another ASID of L1 flushes it", \
-	  "SPEC C.5 E1")                                                                         \
+	X(L1_ASID_CHANGE,                                                                        \
+	  "an L2 context that takes over a tag for another ASID or VPID of L1 flushes it",       \
+	  "SPEC C.5 E1, G")                                                                      \
 	X(NESTED_REALLOC, "L2 contexts start anew when nesting is enabled again", "SPEC C.1")    \
 	X(SYNC_TLB_CONTROL, "L1's TLB_CONTROL makes the shadow roots of that context stale",     \
 	  "SPEC C.5 E2")                                                                         \
@@ -54,7 +55,25 @@
 	X(INVLPGA_SYNC, "under shadow paging INVLPGA syncs its address in all cached roots",     \
 	  "SPEC C.8 e")                                                                          \
 	X(PV_L1, "a paravirtual flush reaches L1's context whichever level runs", "SPEC C.9")    \
-	X(RESET, "INIT and reset of a vCPU flush L1's context", "SPEC B.6")
+	X(RESET, "INIT and reset of a vCPU flush L1's context", "SPEC B.6")                      \
+	X(EPT_SCOPE, "what the MMU changed is flushed by EPT root, which no flush by VPID covers", \
+	  "SPEC G, SDM3 28.3.3.1")                                                               \
+	X(EPT_ROOT, "an EPT root that is not the one of the context's latest entry is flushed",  \
+	  "SPEC G, SDM3 28.3.2")                                                                 \
+	X(EPT_REUSE, "a root that was built anew at an old root's address is flushed again",     \
+	  "SPEC G, MACHINE 6.5 (4)")                                                             \
+	X(NO_VPID_L2, "without VPID in vmcs12 a nested entry flushes the L2 context",            \
+	  "SPEC G, SDM3 26.3.2.5")                                                               \
+	X(NO_VPID_L1, "without VPID in vmcs12 a nested entry flushes L1's context as well",      \
+	  "SPEC G, SDM3 27.5.5")                                                                 \
+	X(L2_NO_TAG, "L1 and L2 that share VPID and EPT root flush at each change between them", \
+	  "SPEC G")                                                                              \
+	X(INVVPID_MATCH, "INVVPID of L1 acts on the L2 context of the VPID that it names",       \
+	  "SPEC G, MACHINE I3")                                                                  \
+	X(INVVPID_ALL, "INVVPID of type 2 by L1 reaches the L2 context of every VPID",           \
+	  "SPEC G, MACHINE I3")                                                                  \
+	X(INVEPT_MATCH, "INVEPT of L1 flushes each L2 context that last ran on the root it names", \
+	  "SPEC G, MACHINE I4")
 
 enum tlbtag_rule {
 #define TLBTAG_RULE_ENUM(id, statement, source) TLBTAG_RULE_##id,

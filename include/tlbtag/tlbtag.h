@@ -19,5 +19,6 @@
 #include <tlbtag/vcpu.h>
 #include <tlbtag/nested.h>
 #include <tlbtag/svm.h>
+#include <tlbtag/vmx.h>
 
 #endif

@@ -55,7 +55,8 @@ struct tlbtag_block {
 /**
  * struct tlbtag_l2 - an L2 context
  * @ctx: the context; its tag is 0 if the slot is not in use
- * @asid12: the ASID that L1 gave it; 0 for none yet
+ * @asid12: the ASID or VPID that L1 gave it; 0 for none yet, on Intel also for
+ *	a guest without VPID
  * @used: when it was active last, for eviction
  */
 struct tlbtag_l2 {
@@ -63,6 +64,22 @@ struct tlbtag_l2 {
 	uint32_t asid12;
 	uint64_t used;
 };
+
+/**
+ * struct tlbtag_space - Intel: what a context's latest entry was tagged with
+ * @eptp: the EPTP; 0 if EPT was off; %TLBTAG_EPTP_UNKNOWN if the root has to be
+ *	flushed whatever it is
+ * @eptp12: the EPTP that L1 had in vmcs12; 0 for none
+ * @vpid: the VPID; 0 if VPIDs were off
+ */
+struct tlbtag_space {
+	uint64_t eptp;
+	uint64_t eptp12;
+	tlbtag_t vpid;
+};
+
+/* No EPTP has all bits set. */
+#define TLBTAG_EPTP_UNKNOWN UINT64_MAX
 
 /**
  * struct tlbtag_vcpu - the state; private to lib/
@@ -77,6 +94,8 @@ struct tlbtag_l2 {
  * @generation: counts the demands for a sync (struct tlbtag_root)
  * @clock: counts nested entries
  * @l2: the L2 contexts
+ * @eptp12: Intel: the EPTP in the vmcs12 of the latest nested entry, 0 for none
+ * @space: Intel: one for each context, indexed like @active
  */
 struct tlbtag_vcpu {
 	struct tlbtag_vm *vm;
@@ -89,6 +108,8 @@ struct tlbtag_vcpu {
 	uint64_t generation;
 	uint64_t clock;
 	struct tlbtag_l2 l2[TLBTAG_L2_MAX];
+	uint64_t eptp12;
+	struct tlbtag_space space[1 + TLBTAG_L2_MAX];
 };
 
 /**
@@ -159,7 +180,8 @@ void tlbtag_vcpu_reset(struct tlbtag_vcpu *vcpu);
  * What KVM calls TLB_FLUSH is BOTH with %TLBTAG_WHY_ALL, TLB_FLUSH_CURRENT is
  * ACTIVE with %TLBTAG_WHY_CURRENT, TLB_FLUSH_GUEST is ACTIVE with
  * %TLBTAG_WHY_GUEST, a paravirtual flush is L1 with %TLBTAG_WHY_PV (SPEC C.3,
- * C.9).
+ * C.9). A change of tables that several L2 contexts may use, as those of an L2
+ * guest with several vCPUs do, is for all of them: L2 or BOTH, not ACTIVE.
  *
  * Context: the vCPU's thread.
  * Return: a set of TLBTAG_WORK_: SYNC if the guest flushed and its roots are
@@ -187,7 +209,8 @@ void tlbtag_vcpu_request(struct tlbtag_vcpu *vcpu, enum tlbtag_target target, ui
 /**
  * enum tlbtag_address - how to invalidate one address
  * @TLBTAG_ADDRESS_NOTHING: no TLB action
- * @TLBTAG_ADDRESS_NOW: INVLPGA with the tag named, on this CPU, at once
+ * @TLBTAG_ADDRESS_NOW: INVLPGA, or INVVPID of type 0, with the tag named, on
+ *	this CPU, at once
  * @TLBTAG_ADDRESS_PENDING: not possible here; the context's next entry flushes
  */
 enum tlbtag_address {
@@ -241,7 +264,8 @@ static inline bool tlbtag_vcpu_is_clean(const struct tlbtag_vcpu *vcpu, struct t
  * @vcpu: initialised
  * @cpu: the current CPU
  *
- * Asked again before the entry, it answers the same or more.
+ * Asked again before the entry, it answers the same or more. On Intel ask
+ * tlbtag_vmx_plan_make() instead: a flush of a tag is not enough there.
  *
  * Context: on @cpu, preemption off; the vCPU's thread.
  * Return: the plan. For a CPU number out of range it warns and flushes all.
