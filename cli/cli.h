@@ -15,11 +15,34 @@
 /* Print "tlbtag: ..." as one line on standard error and return EXIT_BAD. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The codes of long options begin here, above all letters. */
+#define OPTION_FIRST 256
+
+/* What a number on the command line may be. */
+struct option_limits {
+	uint32_t least;
+	uint32_t most;
+};
+
+/* Read the value of an option; complain and return EXIT_BAD if it is wrong. */
+int option_number(const char *option, const char *text, const struct option_limits *limits,
+		  uint32_t *value);
+int option_yes_no(const char *option, const char *text, bool *value);
+
+/* Complain about the option that getopt_long() has just refused. */
+int option_bad(const char *command, char **argv);
+
+/* A line on the terminal that says how far it is; never in a pipe. */
+bool progress_is_wanted(void);
+void progress_show(void *path, uint64_t records);
+void progress_clear(void);
+
 /* Flush standard output; a full disk is an error too. Returns an exit code. */
 int finish_output(int code);
 
 /* A subcommand; argv[0] is its name. Returns an exit code. */
 int replay_main(int argc, char **argv);
+int audit_main(int argc, char **argv);
 int events_main(int argc, char **argv);
 int rules_main(int argc, char **argv);
 

@@ -3,12 +3,12 @@
  * Results as JSON and CSV. The names are a contract with other programs.
  */
 #include "cli.h"
+#include "json.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <string.h>
 
-static json_t *number(uint64_t value)
+json_t *json_of_count(uint64_t value)
 {
 	return json_integer((json_int_t)value);
 }
@@ -34,9 +34,9 @@ static json_t *json_of_recorded(const struct replay_result *result)
 	for (int i = 0; i < MEANS_COUNT; i++)
 		if (result->recorded[i])
 			json_object_set_new(reasons, means_name((enum means)i),
-					    number(result->recorded[i]));
+					    json_of_count(result->recorded[i]));
 	json_object_set_new(object, "flushes",
-			    result->recorded_known ? number(result->recorded_flushes) :
+			    result->recorded_known ? json_of_count(result->recorded_flushes) :
 						     json_null());
 	json_object_set_new(object, "by_reason", reasons);
 	return object;
@@ -51,13 +51,13 @@ static json_t *json_of_policy(const struct replay_result *result,
 	for (int i = 0; i < REASON_COUNT; i++)
 		if (policy->counts.flushes[i])
 			json_object_set_new(reasons, reason_name((enum reason)i),
-					    number(policy->counts.flushes[i]));
+					    json_of_count(policy->counts.flushes[i]));
 	json_object_set_new(object, "name", json_string(policy->ops->name));
-	json_object_set_new(object, "flushes", number(policy->flushes));
+	json_object_set_new(object, "flushes", json_of_count(policy->flushes));
 	json_object_set_new(object, "by_reason", reasons);
-	json_object_set_new(object, "tags", number(policy->counts.tags));
-	json_object_set_new(object, "wraps", number(policy->counts.wraps));
-	json_object_set_new(object, "mmu_syncs", number(policy->counts.mmu_syncs));
+	json_object_set_new(object, "tags", json_of_count(policy->counts.tags));
+	json_object_set_new(object, "wraps", json_of_count(policy->counts.wraps));
+	json_object_set_new(object, "mmu_syncs", json_of_count(policy->counts.mmu_syncs));
 	if (policy->ops->models_record && result->recorded_known)
 		json_object_set_new(object, "agreement",
 				    json_real((double)policy->agreed /
@@ -73,17 +73,23 @@ static json_t *json_of_machine(const struct machine *machine)
 			 source_name(machine->flush_by_asid_from));
 }
 
-static json_t *json_of_missing(const struct replay_result *result)
+json_t *json_of_texts(const char *const *texts)
 {
 	json_t *list = json_array();
 
-	for (int i = 0; result->missing[i]; i++)
-		json_array_append_new(list, json_string(result->missing[i]));
+	for (size_t i = 0; texts[i]; i++)
+		json_array_append_new(list, json_string(texts[i]));
 	return list;
 }
 
-/* A file name need not be UTF-8; JSON must be. */
-static json_t *json_of_name(const char *name)
+void json_write(json_t *value)
+{
+	json_dumpf(value, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+	json_decref(value);
+	putchar('\n');
+}
+
+json_t *json_of_name(const char *name)
 {
 	json_t *string = json_string(name);
 	char plain[4096];
@@ -120,7 +126,7 @@ static void set_counts(json_t *object, const struct replay_result *result)
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		json_object_set_new(object, counts[i].name, number(counts[i].value));
+		json_object_set_new(object, counts[i].name, json_of_count(counts[i].value));
 }
 
 static json_t *json_of(const struct replay_result *result)
@@ -132,7 +138,7 @@ static json_t *json_of(const struct replay_result *result)
 	json_object_set_new(object, "broken_off", json_boolean(result->broken_off));
 	set_counts(object, result);
 	json_object_set_new(object, "hardware", json_of_machine(&result->machine));
-	json_object_set_new(object, "missing", json_of_missing(result));
+	json_object_set_new(object, "missing", json_of_texts(result->missing));
 	json_object_set_new(object, "recorded", json_of_recorded(result));
 	for (uint32_t i = 0; i < result->policy_count; i++)
 		json_array_append_new(list, json_of_policy(result, &result->policies[i]));
@@ -142,16 +148,11 @@ static json_t *json_of(const struct replay_result *result)
 
 void json_print(const struct replay_result *results, size_t count)
 {
-	json_t *root = json_object();
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(list, json_of(&results[i]));
-	json_object_set_new(root, "traces", list);
-	/* A write that fails is found by finish_output(). */
-	json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-	json_decref(root);
-	putchar('\n');
+	json_write(json_pack("{s:o}", "traces", list));
 }
 
 static void print_quoted(const char *text)

@@ -4,8 +4,6 @@
  */
 #include "cli.h"
 
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #ifndef TLBTAG_VERSION
@@ -18,34 +16,12 @@ static const struct {
 	const char *about;
 } commands[] = {
 	{ "replay", replay_main, "what a recorded host flushed, and what it had to" },
+	{ "audit", audit_main, "which VM entries of a recorded host missed a flush" },
 	{ "events", events_main, "print a recording in the event vocabulary" },
 	{ "rules", rules_main, "print the rules of the library" },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
-
-/* A file's name, or a word of a damaged file, may hold newlines and escapes. */
-int complain(const char *format, ...)
-{
-	char text[8192];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	fprintf(stderr, "tlbtag: %s\n", text);
-	return EXIT_BAD;
-}
-
-int finish_output(int code)
-{
-	if (fflush(stdout) || ferror(stdout))
-		return complain("cannot write to standard output");
-	return code;
-}
 
 static int help(void)
 {

@@ -5,12 +5,10 @@
 #include "cli.h"
 #include "html.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <tlbtag/pool.h>
-#include <unistd.h>
 
 /* How the results are printed. */
 enum format {
@@ -28,7 +26,7 @@ struct request {
 };
 
 enum option_code {
-	OPTION_POLICY = 256,
+	OPTION_POLICY = OPTION_FIRST,
 	OPTION_JSON,
 	OPTION_CSV,
 	OPTION_HTML,
@@ -98,25 +96,19 @@ static int parse_policies(struct request *request, char *list)
 
 static int parse_asids(struct request *request, const char *text)
 {
-	char *end;
-	unsigned long value;
-
-	errno = 0;
-	value = strtoul(text, &end, 0);
 	/* Two for a guest and the fallback beside the host's 0. */
-	if (errno || *end || text[0] == '-' || value < 3 || value > TLBTAG_POOL_MAX)
-		return complain("replay: --asids takes a number from 3 to %u, not '%s'",
-				TLBTAG_POOL_MAX, text);
-	request->options.asids = (uint32_t)value;
-	return EXIT_FINE;
+	static const struct option_limits limits = { 3, TLBTAG_POOL_MAX };
+
+	return option_number("replay: --asids", text, &limits, &request->options.asids);
 }
 
 static int parse_flushbyasid(struct request *request, const char *text)
 {
-	if (strcmp(text, "yes") && strcmp(text, "no"))
-		return complain("replay: --flushbyasid takes yes or no, not '%s'", text);
-	request->options.flush_by_asid = text[0] == 'y';
-	return EXIT_FINE;
+	bool value = false;
+	int code = option_yes_no("replay: --flushbyasid", text, &value);
+
+	request->options.flush_by_asid = value;
+	return code;
 }
 
 static int parse_format(struct request *request, enum format format)
@@ -153,30 +145,16 @@ static int parse_option(struct request *request, int code)
 	return EXIT_FINE;
 }
 
-static void show_progress(void *context, uint64_t records)
-{
-	const char *path = context;
-
-	fprintf(stderr, "\r\033[K%s: %llu events", path, (unsigned long long)records);
-}
-
-static void clear_progress(void)
-{
-	fputs("\r\033[K", stderr);
-}
-
 static int replay_one(struct request *request, char *path, struct replay_result *result)
 {
-	bool watched = isatty(STDERR_FILENO);
 	char error[512];
 	int failed;
 
 	request->options.policies = request->policies;
-	request->options.progress = watched ? show_progress : NULL;
+	request->options.progress = progress_is_wanted() ? progress_show : NULL;
 	request->options.context = path;
 	failed = replay_run(path, &request->options, result, error, sizeof(error));
-	if (watched)
-		clear_progress();
+	progress_clear();
 	return failed ? complain("%s", error) : EXIT_FINE;
 }
 
@@ -224,16 +202,6 @@ static int replay_all(struct request *request, char **paths, size_t count)
 	return finish_output(code);
 }
 
-/* getopt stays at a word of several letters until it is through with it. */
-static int bad_option(char **argv)
-{
-	char letter[] = { '-', (char)optopt, '\0' };
-	bool is_letter = optopt > ' ' && optopt < OPTION_POLICY;
-
-	return complain("replay: bad option '%s'; see 'tlbtag replay --help'",
-			is_letter ? letter : argv[optind - 1]);
-}
-
 int replay_main(int argc, char **argv)
 {
 	struct request request = { .options.flush_by_asid = -1 };
@@ -246,7 +214,7 @@ int replay_main(int argc, char **argv)
 		if (code == OPTION_HELP)
 			return help();
 		if (code == '?')
-			return bad_option(argv);
+			return option_bad("replay", argv);
 		code = parse_option(&request, code);
 		if (code != EXIT_FINE)
 			return code;

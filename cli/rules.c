@@ -3,8 +3,8 @@
  * tlbtag rules: the table of rules.h, as the code has it.
  */
 #include "cli.h"
+#include "json.h"
 
-#include <jansson.h>
 #include <string.h>
 #include <tlbtag/rules.h>
 
@@ -27,7 +27,6 @@ static void print_text(void)
 		       rules[i].source);
 }
 
-/* A write that fails is found by finish_output(). */
 static void print_json(void)
 {
 	json_t *list = json_array();
@@ -36,9 +35,7 @@ static void print_json(void)
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "id", rules[i].id,
 						      "statement", rules[i].statement, "source",
 						      rules[i].source));
-	json_dumpf(list, stdout, JSON_INDENT(1));
-	putchar('\n');
-	json_decref(list);
+	json_write(list);
 }
 
 int rules_main(int argc, char **argv)

@@ -553,6 +553,8 @@ static void feed_rig(struct importer *importer, uint32_t slot, const struct reco
 		return emit(importer, EVENT_FLUSH_ADDRESS, slot);
 	case RECORD_INVLPGA_ICPT:
 		importer->next.asid = EVENT_UNKNOWN;
+		if (record_has(record, FIELD_ASID12))
+			importer->next.asid = (uint32_t)record->field[FIELD_ASID12];
 		return emit(importer, EVENT_INVLPGA, slot);
 	}
 }

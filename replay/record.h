@@ -6,7 +6,8 @@
  * fields that are wanted; both parsers are driven by it, so the same
  * recording gives the same records in either format.
  *
- * Memory is constant: nothing grows with the length of the trace.
+ * Memory is constant for text: nothing grows with the length of the trace. For a
+ * trace.dat libtracecmd's may grow, see tracedat.c.
  */
 #ifndef TLBTAG_REPLAY_RECORD_H
 #define TLBTAG_REPLAY_RECORD_H
@@ -130,7 +131,7 @@ enum record_shape {
 	      FIELD(KVM, "kvm"), FIELD(GFN, "gfn"), FIELD(N, "n")) \
 	EVENT(INVLPGA_ICPT, "rig", "invlpga_icpt", PAIRS, \
 	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm"), \
-	      FIELD(RAX, "rax")) \
+	      FIELD(RAX, "rax"), FIELD(ASID12, "ecx")) \
 	EVENT(LEAVE_NESTED, "rig", "leave_nested", PAIRS, \
 	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm")) \
 	EVENT(KVM_ENTRY, "kvm", "kvm_entry", VCPU, \

@@ -17,6 +17,10 @@
  * A trace.dat has no checksums: an error that leaves its structure intact, such
  * as a bit flipped in an event's value, goes unnoticed.
  *
+ * libtracecmd 3.1.6 keeps the pages of a compressed file, and of one of version
+ * 6, that it has passed, so the child grows with the recording; only for an
+ * uncompressed file of version 7 is its memory constant.
+ *
  * libtracecmd seeks and maps, so what is not a plain file is first written to
  * an unlinked file in $TMPDIR.
  */
