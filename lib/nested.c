@@ -251,15 +251,27 @@ static const struct tlbtag_ctx *active_of(const struct tlbtag_vcpu *vcpu)
 	return tlbtag_vcpu_in_l2(vcpu) ? &vcpu->l2[vcpu->active - 1].ctx : &vcpu->l1;
 }
 
+/* Do tags keep what hardware caches of these tables apart? */
+static bool has_own_age(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx)
+{
+	return ctx->shadow_linear || vcpu->vm->host->hw.tag_covers_guest_physical;
+}
+
 /* N3: a generation is given out once, so equal means synced after the demand. */
 bool tlbtag_root_is_stale(const struct tlbtag_vcpu *vcpu, const struct tlbtag_root *root)
 {
-	return root->synced < active_of(vcpu)->demand;
+	const struct tlbtag_ctx *ctx = active_of(vcpu);
+
+	if (root->synced < ctx->demand)
+		return true;
+	return has_own_age(vcpu, ctx) && root->context != vcpu->active &&
+	       TLBTAG_RULE(ROOT_CONTEXT);
 }
 TLBTAG_EXPORT(tlbtag_root_is_stale);
 
 void tlbtag_root_set_synced(const struct tlbtag_vcpu *vcpu, struct tlbtag_root *root)
 {
 	root->synced = vcpu->generation;
+	root->context = vcpu->active;
 }
 TLBTAG_EXPORT(tlbtag_root_set_synced);

@@ -24,6 +24,7 @@ struct context {
 struct root {
 	uint64_t address;
 	uint64_t synced;
+	const struct context *for_context;
 };
 
 struct vcpu {
@@ -125,17 +126,25 @@ static void on_nested_enter(struct needed *needed, struct vcpu *vcpu, const stru
 			vcpu->demanded[i] = ++vcpu->time;
 }
 
-/* The kernel keeps four roots; a root that it has to build is in sync. */
+/*
+ * The kernel keeps four roots; a root that it has to build is in sync. What one
+ * context left in a root is of no age that another may see.
+ */
 static void use_root(struct needed *needed, struct vcpu *vcpu)
 {
 	uint64_t demanded = vcpu->demanded[vcpu->active - vcpu->l2];
-	struct root found = { .address = vcpu->root, .synced = ++vcpu->time };
+	struct root found = {
+		.address = vcpu->root,
+		.synced = ++vcpu->time,
+		.for_context = vcpu->active,
+	};
 	int i = 0;
 
 	while (i < 3 && vcpu->roots[i].address != vcpu->root)
 		i++;
 	if (vcpu->roots[i].address == vcpu->root) {
-		if (vcpu->roots[i].synced < demanded)
+		if (vcpu->roots[i].synced < demanded ||
+		    vcpu->roots[i].for_context != vcpu->active)
 			needed->syncs++;
 		else
 			found.synced = vcpu->roots[i].synced;

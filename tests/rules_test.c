@@ -45,6 +45,7 @@ static uint32_t stale_after(uint32_t asid, uint8_t tlb_control)
 	struct lab lab;
 
 	start(&lab, true, false);
+	lab_vmrun(&lab.vcpu[0], 1, 0);
 	tlbtag_root_set_synced(&lab.vcpu[0], &root);
 	lab_vmrun(&lab.vcpu[0], asid, tlb_control);
 	return tlbtag_root_is_stale(&lab.vcpu[0], &root);
@@ -58,6 +59,19 @@ static uint32_t stale_after_tlb_control(void)
 static uint32_t stale_after_asid_change(void)
 {
 	return stale_after(2, 0);
+}
+
+static uint32_t stale_for_another_context(void)
+{
+	struct tlbtag_root root = { 0 };
+	struct lab lab;
+
+	lab_start_nested(&lab, 31, 2);
+	lab_vmrun(&lab.vcpu[0], 2, 0);
+	lab_vmrun(&lab.vcpu[0], 1, 0);
+	tlbtag_root_set_synced(&lab.vcpu[0], &root);
+	lab_vmrun(&lab.vcpu[0], 2, 0);
+	return tlbtag_root_is_stale(&lab.vcpu[0], &root);
 }
 
 static uint32_t work_of_guest_flush(void)
@@ -140,6 +154,7 @@ static const struct {
 	  TLBTAG_FLUSH_ALL, TLBTAG_FLUSH_TAG },
 	{ "SYNC_TLB_CONTROL", TLBTAG_RULE_SYNC_TLB_CONTROL, stale_after_tlb_control, true, false },
 	{ "SYNC_ASID_CHANGE", TLBTAG_RULE_SYNC_ASID_CHANGE, stale_after_asid_change, true, false },
+	{ "ROOT_CONTEXT", TLBTAG_RULE_ROOT_CONTEXT, stale_for_another_context, true, false },
 	{ "SYNC_GUEST_FLUSH", TLBTAG_RULE_SYNC_GUEST_FLUSH, work_of_guest_flush,
 	  TLBTAG_WORK_SYNC | TLBTAG_WORK_PURGE_L1, TLBTAG_WORK_PURGE_L1 },
 	{ "INVLPGA_ZERO", TLBTAG_RULE_INVLPGA_ZERO, invlpga_of_asid_zero, true, false },

@@ -526,6 +526,7 @@ TEST(vmx_without_vpid_in_vmcs12_shadow_roots_are_synced)
 
 	hw.nested_paging = false;
 	start_warm(&lab, &hw, 1);
+	CHECK_EQ(launch_flat(&lab.vcpu[0], 1), TLBTAG_WORK_DRAIN_L2);
 	tlbtag_root_set_synced(&lab.vcpu[0], &root);
 	CHECK_EQ(launch_flat(&lab.vcpu[0], 1), TLBTAG_WORK_DRAIN_L2);
 	CHECK(!tlbtag_root_is_stale(&lab.vcpu[0], &root));
@@ -764,10 +765,11 @@ TEST(vmx_invvpid_without_ept_syncs_shadow_roots)
 		struct tlbtag_invvpid_answer answer;
 
 		start_warm(&lab, &hw, 1);
+		launch_flat(&lab.vcpu[0], 1);
 		tlbtag_root_set_synced(&lab.vcpu[0], &root);
+		tlbtag_nested_exit(&lab.vcpu[0]);
 		answer = tlbtag_vmx_invvpid(&lab.vcpu[0], on(0), &invvpid);
 		CHECK_EQ(answer.work, whole ? TLBTAG_WORK_SYNC : TLBTAG_WORK_SYNC_ADDRESS);
-		CHECK(!tlbtag_root_is_stale(&lab.vcpu[0], &root));
 		launch_flat(&lab.vcpu[0], 1);
 		CHECK_EQ(tlbtag_root_is_stale(&lab.vcpu[0], &root), whole);
 	}

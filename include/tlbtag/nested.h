@@ -18,9 +18,16 @@
  * context a new one, a sync gives the root the newest, and a root is stale for
  * a context whose demand is newer.
  *
+ * A root that several contexts use is a second trap: what one context left in it
+ * is older than another may see, which has not run since L1's unflushed edit and
+ * on hardware would find nothing cached. So a root belongs to the context that
+ * it was synced for. Not so under EPT: what hardware caches of L1's nested tables
+ * is not tagged by VPID, so there all contexts may see the same age.
+ *
  *   N1  an ASID of L1 has at most one context
  *   N2  an L2 context's tag is private, or the fallback
- *   N3  a root is used for a context only if synced since its latest demand
+ *   N3  a root is used for a context only if it was synced for this context, and
+ *       since its latest demand
  */
 #ifndef TLBTAG_NESTED_H
 #define TLBTAG_NESTED_H
@@ -95,7 +102,9 @@ uint32_t tlbtag_nested_exit(struct tlbtag_vcpu *vcpu);
  * struct tlbtag_invlpga - how to carry out an INVLPGA of L1
  * @action: NOTHING, NOW (with @tag) or PENDING
  * @tag: the tag for NOW
- * @as_invlpg: ASID 0: emulate INVLPG in L1 instead; @action is NOTHING
+ * @as_invlpg: ASID 0: emulate INVLPG in L1 instead; @action is NOTHING. Where
+ *	L0 does not shadow L1's tables that is a flush, %TLBTAG_WHY_GUEST: INVLPGA
+ *	would keep upper-level entries that INVLPG drops (MACHINE 2.1)
  * @work: a set of TLBTAG_WORK_; SYNC_ADDRESS under shadow paging
  */
 struct tlbtag_invlpga {
@@ -123,9 +132,11 @@ struct tlbtag_invlpga tlbtag_nested_invlpga(struct tlbtag_vcpu *vcpu, struct tlb
 /**
  * struct tlbtag_root - beside each shadow root that a vCPU has cached
  * @synced: the generation it was synced at; 0 for never
+ * @context: for which context, as tlbtag_vcpu.active
  */
 struct tlbtag_root {
 	uint64_t synced;
+	uint32_t context;
 };
 
 /**
@@ -134,13 +145,14 @@ struct tlbtag_root {
  * @root: about to be used; a shadow root, others are never stale
  *
  * Context: the vCPU's thread.
- * Return: true if the context demanded a sync after the root's latest.
+ * Return: true if the context demanded a sync after the root's latest, or the
+ * latest was for another context whose age it must not see.
  */
 bool tlbtag_root_is_stale(const struct tlbtag_vcpu *vcpu, const struct tlbtag_root *root);
 
 /**
  * tlbtag_root_set_synced() - the root was built or synced just now
- * @vcpu: initialised
+ * @vcpu: initialised; for the active context
  * @root: which
  *
  * Context: the vCPU's thread; no demand may come between sync and call.

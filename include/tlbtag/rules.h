@@ -43,6 +43,8 @@
 	  "SPEC C.5 E2")                                                                         \
 	X(SYNC_ASID_CHANGE, "an ASID that enters a context makes its shadow roots stale",        \
 	  "SPEC C.5 E2")                                                                         \
+	X(ROOT_CONTEXT, "a shadow root that was synced for another context is stale",            \
+	  "MACHINE A1, A9")                                                                      \
 	X(SYNC_GUEST_FLUSH, "under shadow paging a guest's flush makes its roots stale",         \
 	  "SPEC C.3")                                                                            \
 	X(INVLPGA_ZERO, "INVLPGA for ASID 0 acts as INVLPG in L1", "SPEC C.8 a")                 \

@@ -225,6 +225,10 @@ enum tlbtag_address {
  * @cpu: the current CPU
  * @tag: set to the tag to use with %TLBTAG_ADDRESS_NOW
  *
+ * For a flush of the address alone, as paravirtual interfaces have it. INVLPG
+ * drops all upper-level entries too (MACHINE 2.1): its emulation is a
+ * tlbtag_vcpu_flush() unless L0 shadows the tables.
+ *
  * Context: on @cpu, preemption off until the INVLPGA is done; the vCPU's thread.
  * Return: NOW if the context's entries are on this CPU and INVLPGA may be
  * relied on; else PENDING.
