@@ -234,8 +234,8 @@ struct tlbtag_invlpga tlbtag_nested_invlpga(struct tlbtag_vcpu *vcpu, struct tlb
 	if (!canonical)
 		return answer;
 	/* Roots are not tagged by ASID, so even one without a context has some. */
-	if (!vcpu->vm->host->hw.nested_paging && TLBTAG_RULE(INVLPGA_SYNC))
-		answer.work |= TLBTAG_WORK_SYNC_ADDRESS;
+	if (!vcpu->vm->host->hw.nested_paging && TLBTAG_RULE(INVLPGA_DROP))
+		answer.work |= TLBTAG_WORK_DROP_ADDRESS;
 
 	l2 = tlbtag_nested_find(vcpu, asid12);
 	/* An ASID without a context flushes when it gets one. */

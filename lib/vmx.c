@@ -267,8 +267,8 @@ static void invalidate_address(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
 		.address = address,
 	};
 	answer->action = tlbtag_vcpu_address(vcpu, ctx, cpu, &answer->op.vpid);
-	if (ctx->shadow_linear && TLBTAG_RULE(INVLPGA_SYNC))
-		answer->work |= TLBTAG_WORK_SYNC_ADDRESS;
+	if (ctx->shadow_linear && TLBTAG_RULE(INVLPGA_DROP))
+		answer->work |= TLBTAG_WORK_DROP_ADDRESS;
 }
 
 static void invalidate_context(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, uint64_t type,

@@ -280,9 +280,9 @@ TEST(nested_invlpga_cases)
 		/* b) */ { 1, false, false, TLBTAG_ADDRESS_NOTHING, false, 0 },
 		/* c) */ { 1, true, true, TLBTAG_ADDRESS_NOW, false, 0 },
 		/* d) */ { 2, true, true, TLBTAG_ADDRESS_NOTHING, false, 0 },
-		/* e) */ { 1, true, false, TLBTAG_ADDRESS_NOW, false, TLBTAG_WORK_SYNC_ADDRESS },
+		/* e) */ { 1, true, false, TLBTAG_ADDRESS_NOW, false, TLBTAG_WORK_DROP_ADDRESS },
 		/* e) */ { 2, true, false, TLBTAG_ADDRESS_NOTHING, false,
-			   TLBTAG_WORK_SYNC_ADDRESS },
+			   TLBTAG_WORK_DROP_ADDRESS },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

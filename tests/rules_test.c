@@ -164,8 +164,8 @@ static const struct {
 	  TLBTAG_ADDRESS_NOW },
 	{ "INVLPGA_ERRATUM", TLBTAG_RULE_INVLPGA_ERRATUM, invlpga_with_errata,
 	  TLBTAG_ADDRESS_PENDING, TLBTAG_ADDRESS_NOW },
-	{ "INVLPGA_SYNC", TLBTAG_RULE_INVLPGA_SYNC, invlpga_under_shadow_paging,
-	  TLBTAG_WORK_SYNC_ADDRESS, 0 },
+	{ "INVLPGA_DROP", TLBTAG_RULE_INVLPGA_DROP, invlpga_under_shadow_paging,
+	  TLBTAG_WORK_DROP_ADDRESS, 0 },
 	{ "PV_L1", TLBTAG_RULE_PV_L1, l1_after_pv_flush_in_l2, TLBTAG_WHY_PV, 0 },
 	{ "RESET", TLBTAG_RULE_RESET, l1_after_reset, TLBTAG_WHY_RESET, 0 },
 };

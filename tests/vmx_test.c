@@ -769,7 +769,7 @@ TEST(vmx_invvpid_without_ept_syncs_shadow_roots)
 		tlbtag_root_set_synced(&lab.vcpu[0], &root);
 		tlbtag_nested_exit(&lab.vcpu[0]);
 		answer = tlbtag_vmx_invvpid(&lab.vcpu[0], on(0), &invvpid);
-		CHECK_EQ(answer.work, whole ? TLBTAG_WORK_SYNC : TLBTAG_WORK_SYNC_ADDRESS);
+		CHECK_EQ(answer.work, whole ? TLBTAG_WORK_SYNC : TLBTAG_WORK_DROP_ADDRESS);
 		launch_flat(&lab.vcpu[0], 1);
 		CHECK_EQ(tlbtag_root_is_stale(&lab.vcpu[0], &root), whole);
 	}

@@ -105,7 +105,7 @@ uint32_t tlbtag_nested_exit(struct tlbtag_vcpu *vcpu);
  * @as_invlpg: ASID 0: emulate INVLPG in L1 instead; @action is NOTHING. Where
  *	L0 does not shadow L1's tables that is a flush, %TLBTAG_WHY_GUEST: INVLPGA
  *	would keep upper-level entries that INVLPG drops (MACHINE 2.1)
- * @work: a set of TLBTAG_WORK_; SYNC_ADDRESS under shadow paging
+ * @work: a set of TLBTAG_WORK_; DROP_ADDRESS under shadow paging
  */
 struct tlbtag_invlpga {
 	enum tlbtag_address action;

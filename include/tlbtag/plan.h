@@ -90,14 +90,15 @@ struct tlbtag_plan {
 /*
  * Work that the MMU side or the paravirtual flush queues owe before the next
  * entry, a set. SYNC: roots have just become stale; it is tlbtag_root_is_stale()
- * that knows which, whenever one is about to be used. SYNC_ADDRESS: sync the one
- * address in all cached roots. DRAIN: look at the level's queue, it may have been
- * written while the other level ran; what is in L2's is for all L2 contexts.
- * PURGE: pending flushes cover all that is in the queue. DROP_ROOTS: drop the
- * cached nested roots that tlbtag_vmx_invept_hits().
+ * that knows which, whenever one is about to be used. DROP_ADDRESS: remove
+ * the one address from all cached roots; to sync it is not enough, as the guest
+ * may change its tables once more before it runs again. DRAIN: look at the level's
+ * queue, it may have been written while the other level ran; what is in L2's is
+ * for all L2 contexts. PURGE: pending flushes cover all that is in the queue.
+ * DROP_ROOTS: drop the cached nested roots that tlbtag_vmx_invept_hits().
  */
 #define TLBTAG_WORK_SYNC 1u
-#define TLBTAG_WORK_SYNC_ADDRESS 2u
+#define TLBTAG_WORK_DROP_ADDRESS 2u
 #define TLBTAG_WORK_DRAIN_L1 4u
 #define TLBTAG_WORK_DRAIN_L2 8u
 #define TLBTAG_WORK_PURGE_L1 16u

@@ -54,7 +54,7 @@
 	  "SPEC B.7, C.8 c")                                                                     \
 	X(INVLPGA_ERRATUM, "under NPT no use is made of INVLPGA where it has errata",            \
 	  "MACHINE Q1, KVM.md 8")                                                                \
-	X(INVLPGA_SYNC, "under shadow paging INVLPGA syncs its address in all cached roots",     \
+	X(INVLPGA_DROP, "under shadow paging INVLPGA drops its address from all cached roots",   \
 	  "SPEC C.8 e")                                                                          \
 	X(PV_L1, "a paravirtual flush reaches L1's context whichever level runs", "SPEC C.9")    \
 	X(RESET, "INIT and reset of a vCPU flush L1's context", "SPEC B.6")                      \

@@ -258,7 +258,7 @@ struct tlbtag_invvpid {
  * @fail: OK, or why L1 gets VMfail; then nothing else is to be done
  * @action: NOTHING, NOW (execute @op here), or PENDING
  * @op: the operation for NOW
- * @work: a set of TLBTAG_WORK_; SYNC or SYNC_ADDRESS under shadow paging
+ * @work: a set of TLBTAG_WORK_; SYNC or DROP_ADDRESS under shadow paging
  */
 struct tlbtag_invvpid_answer {
 	enum tlbtag_vmx_fail fail;
