@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the files of vmm/ know of each other. Users include vmm.h.
+ *
+ * Words: a frame is a page of the machine, a gfn one of a guest's memory (L1's),
+ * an n2fn one of the memory that L1 gives to L2, a page one of the four linear
+ * pages of every guest. A context is L1 of a vCPU (0) or L2 under one of L1's
+ * ASIDs (the ASID).
+ */
+#ifndef VMM_INSIDE_H
+#define VMM_INSIDE_H
+
+#include "vmm.h"
+
+#include <machine/machine.h>
+#include <tlbtag/rules.h>
+#include <tlbtag/tlbtag.h>
+
+#define VMM_CPUS_MAX 4u
+#define VMM_VMS_MAX 3u
+#define VMM_VCPUS_MAX 4u
+#define VMM_TAGS_MAX 64u
+#define VMM_FRAMES 256u
+#define VMM_PAGES 4u
+#define VMM_GFNS 16u
+/* Words of a page that anybody ever uses: the entries of a nested table. */
+#define VMM_WORDS 4u
+#define VMM_ROOTS 4u
+#define VMM_ASIDS 3u
+#define VMM_CONTEXTS (1 + VMM_ASIDS)
+/* More entries than this for one operation are no progress. */
+#define VMM_TRIES 64u
+
+/* Where things are in a guest's memory. vCPUs with odd numbers use table 1. */
+#define GFN_L1_ROOT(table) (2u * (table))
+#define GFN_L1_LEAF(table) (2u * (table) + 1)
+#define GFN_NESTED_ROOT(which) (4u + 2 * (which))
+#define GFN_NESTED_LEAF(which) (5u + 2 * (which))
+#define GFN_L2_ROOT 8u
+#define GFN_L2_LEAF 9u
+#define GFN_SPARE 10u
+#define GFN_DATA 12u
+#define GFN_DATA_COUNT 4u
+/* Where L2 finds its own things in the memory that L1 gives it. */
+#define N2FN_ROOT 0u
+#define N2FN_LEAF 1u
+#define N2FN_DATA 2u
+#define N2FNS 4u
+
+#define ENTRY (MACHINE_P | MACHINE_RW | MACHINE_US)
+
+enum vmm_frame_use {
+	FRAME_FREE = 0,
+	FRAME_GUEST = 1,
+	FRAME_TABLE = 2,
+	FRAME_STRANGER = 3,
+};
+
+/**
+ * struct vmm_frame - L0's book about a frame
+ * @use: what it is
+ * @vm, @gfn: FRAME_GUEST: whose, and what for
+ * @taken_at: step at which it was taken from its latest holder
+ */
+struct vmm_frame {
+	uint8_t use;
+	uint8_t vm;
+	uint8_t gfn;
+	uint32_t taken_at;
+};
+
+/**
+ * struct vmm_table - a table of L0, two levels; frame 0 is none
+ * @bits: of an address that one level translates: 2 nested, 1 linear
+ */
+struct vmm_table {
+	uint8_t bits;
+	uint16_t root;
+	uint16_t leaf[4];
+};
+
+/**
+ * struct vmm_shadow - a table of L0 that stands for a table of L1
+ * @key: gfn of L1's root
+ * @linear: shadows a linear table, not a nested one
+ * @l2: of the linear table of an L2
+ * @used_at: when it was loaded last, for eviction
+ */
+struct vmm_shadow {
+	bool used;
+	bool linear;
+	bool l2;
+	uint8_t key;
+	struct vmm_table table;
+	struct tlbtag_root sync;
+	uint64_t used_at;
+};
+
+/**
+ * struct vmm_view - what the oracle knows of a context, besides the machine
+ * @cpu: of its latest entry
+ * @asked: time of the latest demand to flush it
+ * @elsewhere: time of its latest entry on another CPU than @cpu
+ * @asked_at: step of that demand
+ * @asked_rule: rule that is about it
+ * @moved_at: step of its latest entry on another CPU
+ */
+struct vmm_view {
+	uint32_t cpu;
+	uint64_t asked;
+	uint64_t elsewhere;
+	uint32_t asked_at;
+	uint32_t asked_rule;
+	uint32_t moved_at;
+};
+
+/* Who left translations under a tag on a CPU, and when. */
+struct vmm_trace {
+	uint64_t owner;
+	uint64_t time;
+};
+
+/* What a peer's policy keeps for a context. */
+struct vmm_peer_context {
+	uint32_t tag;
+	uint32_t cpu;
+	uint64_t generation;
+	bool flush;
+	uint64_t requests;
+	uint64_t done[VMM_CPUS_MAX];
+	bool ran[VMM_CPUS_MAX];
+};
+
+struct vmm_vcpu {
+	bool alive;
+	bool in_guest;
+	bool svme;
+	bool in_l2;
+	/* a paravirtual flush waits for the next entry */
+	bool pv_flag;
+	uint8_t vm;
+	uint8_t nr;
+	uint32_t lifetime;
+	uint32_t cpu;
+	struct tlbtag_vcpu tags;
+	struct machine_vmcb vmcb[2];
+	struct machine_vmcb l1_vmcb;
+	struct tlbtag_vmcb12 vmcb12;
+	uint8_t nested_root;
+	struct vmm_shadow shadow[VMM_ROOTS];
+	struct vmm_view view[VMM_CONTEXTS];
+	struct vmm_peer_context peer[VMM_CONTEXTS];
+	/* for faults: a request to sync; the step of the latest load */
+	bool sync_wanted;
+	uint32_t started_at;
+};
+
+struct vmm_vm {
+	bool alive;
+	uint8_t nr;
+	uint32_t lifetime;
+	struct tlbtag_vm tags;
+	union tlbtag_owner_word owner[4];
+	uint64_t memory[VMM_GFNS][VMM_WORDS];
+	uint16_t frame[VMM_GFNS];
+	bool writable[VMM_GFNS];
+	struct vmm_table npt;
+	struct vmm_vcpu vcpu[VMM_VCPUS_MAX];
+	struct machine *reference;
+};
+
+struct vmm_cpu {
+	bool online;
+	struct vmm_vcpu *running;
+	/* a generation of ASIDs, for peers */
+	uint64_t generation;
+	uint32_t next;
+	bool flush_due;
+	const struct vmm_vcpu *last[VMM_TAGS_MAX + 1];
+};
+
+struct vmm {
+	struct vmm_config config;
+	struct machine *machine;
+	struct machine_config machine_config;
+	struct vmm_frame frames[VMM_FRAMES];
+	uint16_t free[VMM_FRAMES];
+	uint32_t free_count;
+	uint64_t pool_words[16];
+	struct tlbtag_pool pool;
+	struct tlbtag_host_cpu host_cpu[VMM_CPUS_MAX];
+	struct tlbtag_host host;
+	struct vmm_cpu cpu[VMM_CPUS_MAX];
+	struct vmm_vm vm[VMM_VMS_MAX];
+	struct vmm_table stranger;
+	struct vmm_trace left[VMM_CPUS_MAX][VMM_TAGS_MAX + 1];
+	struct vmm_counts counts;
+	struct vmm_verdict verdict;
+	uint64_t now;
+	uint32_t lifetimes;
+	uint32_t step;
+	uint64_t *clocks;
+	uint32_t clock_capacity;
+	/* equal stamps, equal answers: see oracle.c */
+	struct {
+		uint64_t machine;
+		uint64_t reference;
+		uint64_t now;
+		const struct vmm_vcpu *vcpu;
+	} probed[VMM_CPUS_MAX];
+};
+
+/* --- fault.c */
+
+/* X(ID, name, statement, source, property) */
+#include "fault.h"
+
+static inline bool vmm_has_fault(const struct vmm *vmm, enum vmm_fault_id fault)
+{
+	return vmm->config.fault == (uint32_t)fault;
+}
+
+/* --- world.c */
+
+uint64_t vmm_owner(const struct vmm *vmm, const struct vmm_vcpu *vcpu);
+void vmm_vcpu_start(struct vmm *vmm, struct vmm_vcpu *vcpu);
+void vmm_vcpu_end(struct vmm *vmm, struct vmm_vcpu *vcpu);
+/* The library's part of start and end: tags. */
+void vmm_vcpu_start_tags(struct vmm *vmm, struct vmm_vcpu *vcpu);
+void vmm_vcpu_end_tags(struct vmm *vmm, struct vmm_vcpu *vcpu);
+void vmm_vm_start(struct vmm *vmm, struct vmm_vm *vm);
+void vmm_vm_end(struct vmm *vmm, struct vmm_vm *vm);
+void vmm_stranger_run(struct vmm *vmm, uint32_t cpu);
+struct machine_registers vmm_registers(const struct vmm *vmm, const struct vmm_vcpu *vcpu,
+				       bool l2);
+
+static inline struct vmm_vm *vmm_vm_of(struct vmm *vmm, const struct vmm_vcpu *vcpu)
+{
+	return &vmm->vm[vcpu->vm];
+}
+
+/* The context that is active: 0, or the ASID. */
+static inline uint32_t vmm_context_of(const struct vmm_vcpu *vcpu)
+{
+	return vcpu->in_l2 ? vcpu->vmcb12.asid : 0;
+}
+
+/* --- mmu.c */
+
+uint16_t vmm_frame_take(struct vmm *vmm, enum vmm_frame_use use);
+void vmm_frame_give(struct vmm *vmm, uint16_t frame);
+void vmm_table_set(struct vmm *vmm, struct vmm_table *table, uint32_t index, uint64_t value);
+uint64_t vmm_table_get(const struct vmm *vmm, const struct vmm_table *table, uint32_t index);
+void vmm_table_free(struct vmm *vmm, struct vmm_table *table);
+void vmm_guest_write(struct vmm *vmm, struct vmm_vm *vm, uint32_t gfn, uint32_t word,
+		     uint64_t value);
+
+enum vmm_fault_answer {
+	FAULT_FIXED = 0,
+	/* L1 gets an NPF */
+	FAULT_REFLECTED = 1,
+	/* shadow paging: the guest gets a #PF */
+	FAULT_GUESTS = 2,
+};
+
+enum vmm_fault_answer vmm_mmu_fault(struct vmm *vmm, struct vmm_vcpu *vcpu, uint64_t address,
+				    bool write);
+/* The root for the next entry, in the VMCB. */
+void vmm_mmu_load(struct vmm *vmm, struct vmm_vcpu *vcpu);
+void vmm_mmu_drop_shadows(struct vmm *vmm, struct vmm_vcpu *vcpu);
+void vmm_mmu_sync_page(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page);
+void vmm_mmu_drop_page(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page);
+void vmm_mmu_unmap(struct vmm *vmm, struct vmm_vm *vm, uint32_t gfn);
+void vmm_mmu_protect(struct vmm *vmm, struct vmm_vm *vm, uint32_t gfn);
+
+/* --- run.c */
+
+bool vmm_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fails);
+void vmm_exit(struct vmm *vmm, struct vmm_vcpu *vcpu);
+/* A demand to flush: the library is told by the caller, this is for the oracle. */
+void vmm_ask(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t context, uint32_t rule);
+void vmm_ask_all(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t rule);
+/* What other CPUs' TLBs hold of this VM must go; returns when it is acknowledged. */
+void vmm_flush_vm(struct vmm *vmm, struct vmm_vm *vm, struct vmm_vcpu *by);
+/* A flush of the active context, done by the guest itself or for it. */
+void vmm_flush_active(struct vmm *vmm, struct vmm_vcpu *vcpu, enum tlbtag_flush flush);
+/* One address of the active context. */
+void vmm_invalidate(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, uint64_t address);
+
+/* --- peer.c */
+
+void vmm_peer_plan(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu,
+		   struct tlbtag_plan *plan);
+void vmm_peer_forget(struct vmm *vmm, const struct vmm_vcpu *vcpu);
+
+/* --- guest.c */
+
+void vmm_reference_start(struct vmm *vmm, struct vmm_vcpu *vcpu);
+bool vmm_access(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page, uint32_t access);
+void vmm_nested_exit(struct vmm *vmm, struct vmm_vcpu *vcpu);
+
+/* --- oracle.c */
+
+void vmm_check_access(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page, uint32_t access);
+void vmm_probe(struct vmm *vmm);
+void vmm_note_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct tlbtag_plan *plan);
+void vmm_assist(void *cookie, unsigned int cpu, uint64_t word, uint64_t value);
+
+/* --- words.c */
+
+/* What an outcome that is wrong says. */
+struct vmm_finding {
+	enum vmm_wrong wrong;
+	const struct vmm_vcpu *vcpu;
+	uint64_t address;
+	uint32_t access;
+	const struct machine_outcome *outcome;
+};
+
+void vmm_find(struct vmm *vmm, const struct vmm_finding *finding);
+void vmm_complain(struct vmm *vmm, enum vmm_wrong wrong, const struct vmm_vcpu *vcpu,
+		  const char *what);
+uint32_t vmm_step_of(const struct vmm *vmm, uint64_t clock);
+
+#endif

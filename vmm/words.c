@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Verdicts in words: which translation, who made it, when it should have gone.
+ */
+#include "inside.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+const char *vmm_wrong_name(enum vmm_wrong wrong)
+{
+	static const char *const names[] = { "fine", "foreign", "lost", "late",
+					     "spare", "leak", "stuck", "broken" };
+
+	return (unsigned int)wrong < sizeof(names) / sizeof(names[0]) ? names[wrong] : "?";
+}
+
+/* The step during which the machine's clock showed this; 0 before the first. */
+uint32_t vmm_step_of(const struct vmm *vmm, uint64_t clock)
+{
+	uint32_t low = 0;
+	uint32_t high = vmm->step;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low + 1) / 2;
+
+		if (vmm->clocks[middle] < clock)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return low;
+}
+
+static void say(struct vmm_verdict *verdict, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(struct vmm_verdict *verdict, const char *format, ...)
+{
+	size_t used = strlen(verdict->words);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(verdict->words + used, sizeof(verdict->words) - used, format, arguments);
+	va_end(arguments);
+}
+
+/* --- who --- */
+
+struct who {
+	bool stranger;
+	uint8_t vm;
+	uint8_t vcpu;
+	uint8_t context;
+	uint64_t lives;
+};
+
+static struct who who_of(uint64_t owner)
+{
+	return (struct who){
+		.stranger = owner >> 60 == 5 && (owner & 0xfff0) == 0,
+		.vm = owner >> 4 & 15,
+		.vcpu = owner >> 8 & 15,
+		.context = owner >> 12 & 15,
+		.lives = owner >> 16,
+	};
+}
+
+static void say_who(struct vmm_verdict *verdict, const struct who *who)
+{
+	if (who->stranger)
+		say(verdict, "the system that had the CPU while it was off");
+	else if (who->context)
+		say(verdict, "L2 under L1's ASID %u of VM %u vCPU %u", who->context, who->vm,
+		    who->vcpu);
+	else
+		say(verdict, "L1 of VM %u vCPU %u", who->vm, who->vcpu);
+}
+
+/* --- which rule --- */
+
+static uint32_t rule_for_foreign(const struct vmm *vmm, const struct vmm_vcpu *vcpu,
+				 const struct who *who)
+{
+	const struct who self = who_of(vmm_owner(vmm, vcpu));
+	const struct tlbtag_ctx *ctx = vcpu->in_l2 && vcpu->tags.active ?
+					       &vcpu->tags.l2[vcpu->tags.active - 1].ctx :
+					       &vcpu->tags.l1;
+
+	if (who->stranger)
+		return TLBTAG_RULE_CPU_ONLINE;
+	if (ctx->shared)
+		return TLBTAG_RULE_SHARED_OWNER;
+	if (who->vm == self.vm && who->vcpu == self.vcpu && who->lives == self.lives &&
+	    who->context && self.context)
+		return TLBTAG_RULE_L1_ASID_CHANGE;
+	return TLBTAG_RULE_FIRST_USE;
+}
+
+static void due_for(const struct vmm *vmm, const struct vmm_vcpu *vcpu,
+		    struct vmm_verdict *verdict)
+{
+	const struct vmm_view *view = &vcpu->view[vmm_context_of(vcpu)];
+	bool asked = view->asked_at != VMM_STEP_NONE && view->asked_at >= verdict->filled_at;
+	bool moved = view->moved_at != VMM_STEP_NONE && view->moved_at > verdict->filled_at;
+
+	(void)vmm;
+	if (asked) {
+		verdict->due_at = view->asked_at;
+		verdict->rule = view->asked_rule;
+	} else if (moved) {
+		verdict->due_at = view->moved_at;
+		verdict->rule = TLBTAG_RULE_MOVED;
+	}
+}
+
+static void explain_rule(const struct vmm *vmm, const struct vmm_finding *finding,
+			 struct vmm_verdict *verdict, const struct who *who)
+{
+	uint64_t frame = finding->outcome->page >> MACHINE_PAGE_SHIFT;
+
+	verdict->due_at = VMM_STEP_NONE;
+	verdict->rule = UINT32_MAX;
+	if (verdict->wrong == VMM_FOREIGN) {
+		verdict->rule = rule_for_foreign(vmm, finding->vcpu, who);
+		verdict->due_at = vmm->step;
+		return;
+	}
+	due_for(vmm, finding->vcpu, verdict);
+	if (verdict->wrong == VMM_LOST && frame < VMM_FRAMES &&
+	    vmm->frames[frame].taken_at != VMM_STEP_NONE &&
+	    vmm->frames[frame].taken_at >= verdict->filled_at)
+		verdict->due_at = vmm->frames[frame].taken_at;
+}
+
+/* --- sentences --- */
+
+static void say_access(const struct vmm *vmm, const struct vmm_finding *finding,
+		       struct vmm_verdict *verdict)
+{
+	struct who self = who_of(vmm_owner(vmm, finding->vcpu));
+
+	say(verdict, "CPU %u: a %s of page %u by ", verdict->cpu,
+	    (finding->access & MACHINE_TYPE) == MACHINE_WRITE ? "write" : "read",
+	    (unsigned int)(finding->address >> MACHINE_PAGE_SHIFT));
+	say_who(verdict, &self);
+	if (finding->outcome->result == MACHINE_OK)
+		say(verdict, " (tag %u) may reach frame %u", verdict->tag,
+		    (unsigned int)(finding->outcome->page >> MACHINE_PAGE_SHIFT));
+	else
+		say(verdict, " (tag %u) may fault", verdict->tag);
+}
+
+static void say_frame(const struct vmm *vmm, const struct vmm_finding *finding,
+		      struct vmm_verdict *verdict)
+{
+	uint64_t nr = finding->outcome->page >> MACHINE_PAGE_SHIFT;
+	const struct vmm_frame *frame = &vmm->frames[nr];
+
+	if (finding->outcome->result != MACHINE_OK || nr >= VMM_FRAMES)
+		return;
+	if (frame->use == FRAME_GUEST)
+		say(verdict, ", which is page %u of VM %u now", frame->gfn, frame->vm);
+	else
+		say(verdict, ", which is %s now",
+		    frame->use == FRAME_FREE  ? "free" :
+		    frame->use == FRAME_TABLE ? "a table of L0" :
+						"somebody else's");
+}
+
+static void say_kind(struct vmm_verdict *verdict)
+{
+	switch (verdict->wrong) {
+	case VMM_FOREIGN:
+		say(verdict, ".\nThe translation is not its own");
+		break;
+	case VMM_LOST:
+		say(verdict, ".\nL0 has taken that away");
+		break;
+	case VMM_LATE:
+		say(verdict, ".\nOn hardware of its own the guest could not see this any more");
+		break;
+	default:
+		say(verdict, ".\nThis should not be possible");
+		break;
+	}
+}
+
+static void say_origin(struct vmm_verdict *verdict, const struct machine_entry *entry,
+		       const struct who *who)
+{
+	if (entry) {
+		say(verdict, ": it was made at step %u by ", verdict->filled_at);
+		say_who(verdict, who);
+	}
+	if (verdict->due_at != VMM_STEP_NONE)
+		say(verdict, ".\nStep %u should have led to its removal", verdict->due_at);
+	if (verdict->rule != UINT32_MAX) {
+		static const char *const names[] = {
+#define NAME(id, statement, source) #id ": " statement,
+			TLBTAG_RULES(NAME)
+#undef NAME
+		};
+
+		say(verdict, ".\nRule %s", names[verdict->rule]);
+	}
+	say(verdict, ".\n");
+}
+
+void vmm_find(struct vmm *vmm, const struct vmm_finding *finding)
+{
+	struct vmm_verdict *verdict = &vmm->verdict;
+	const struct vmm_vcpu *vcpu = finding->vcpu;
+	const struct machine_entry *entry = finding->outcome->entry;
+	struct who who;
+
+	if (verdict->wrong != VMM_FINE)
+		return;
+	*verdict = (struct vmm_verdict){
+		.wrong = finding->wrong,
+		.cpu = (uint8_t)vcpu->cpu,
+		.vm = vcpu->vm,
+		.vcpu = vcpu->nr,
+		.level = vcpu->in_l2 ? 2 : 1,
+		.tag = vcpu->vmcb[vcpu->in_l2].asid,
+		.address = finding->address,
+		.got = finding->outcome->page,
+		.filled_at = vmm->step,
+	};
+	who = who_of(vmm_owner(vmm, vcpu));
+	if (entry) {
+		who = who_of(entry->is.foreign ? entry->is.foreign : entry->is.owner);
+		verdict->filled_at = vmm_step_of(vmm, entry->first_filled);
+	}
+	verdict->filled_by_vm = who.vm;
+	verdict->filled_by_vcpu = who.vcpu;
+	verdict->filled_by_level = who.context ? 2 : 1;
+	explain_rule(vmm, finding, verdict, &who);
+	say_access(vmm, finding, verdict);
+	say_frame(vmm, finding, verdict);
+	say_kind(verdict);
+	say_origin(verdict, entry, &who);
+}
+
+void vmm_complain(struct vmm *vmm, enum vmm_wrong wrong, const struct vmm_vcpu *vcpu,
+		  const char *what)
+{
+	struct vmm_verdict *verdict = &vmm->verdict;
+
+	if (verdict->wrong != VMM_FINE)
+		return;
+	*verdict = (struct vmm_verdict){
+		.wrong = wrong,
+		.filled_at = VMM_STEP_NONE,
+		.due_at = VMM_STEP_NONE,
+		.rule = UINT32_MAX,
+	};
+	if (vcpu) {
+		verdict->cpu = (uint8_t)vcpu->cpu;
+		verdict->vm = vcpu->vm;
+		verdict->vcpu = vcpu->nr;
+		verdict->level = vcpu->in_l2 ? 2 : 1;
+		say(verdict, "VM %u vCPU %u: ", vcpu->vm, vcpu->nr);
+	}
+	say(verdict, "%s.\n", what ? what : "");
+}
