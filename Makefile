@@ -23,6 +23,9 @@ SANITIZE ?=
 
 LIB_SOURCES := $(sort $(wildcard lib/*.c))
 REPLAY_SOURCES := $(sort $(wildcard replay/*.c))
+MACHINE_SOURCES := $(sort $(wildcard machine/*.c))
+VMM_SOURCES := $(sort $(wildcard vmm/*.c))
+CHECK_SOURCES := $(sort $(wildcard check/*.c))
 CLI_SOURCES := $(sort $(wildcard cli/*.c))
 PUBLIC_HEADERS := $(sort $(wildcard include/tlbtag/*.h))
 TEST_SOURCES := $(sort $(wildcard tests/*_test.c))
@@ -71,13 +74,12 @@ BARE_FLAGS = $(PLAIN_FLAGS) -Iinclude -Iport/bare -ffreestanding -nostdinc \
 	-isystem $(shell $(CC) -print-file-name=include) -mgeneral-regs-only \
 	-fno-stack-protector -fno-pic
 
-# Only replay/ and cli/ use libraries.
+# Only replay/ and cli/ use libraries; the command has the sim port.
 PACKAGES := zlib libtracecmd libtracefs libtraceevent jansson
 ifneq ($(REPLAY_SOURCES)$(CLI_SOURCES),)
 PACKAGE_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 PACKAGE_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 PACKAGES_FOUND := $(BUILD)/packages-found
-REPLAY_LIB := $(BUILD)/libreplay.a
 SIM_REPLAY_LIB := $(BUILD)/sim/libreplay.a
 SIM_CLI_LIB := $(BUILD)/sim/libcli.a
 endif
@@ -92,6 +94,10 @@ BARE_OBJECTS := $(call objects,bare,$(LIB_SOURCES) port/bare/port.c)
 LIBRARY := $(BUILD)/libtlbtag.a
 SIM_LIBRARY := $(BUILD)/sim/libtlbtag.a
 TEST_LIBRARY := $(BUILD)/sim/libtest.a
+MACHINE_LIB := $(BUILD)/libmachine.a
+SIM_MACHINE_LIB := $(BUILD)/sim/libmachine.a
+SIM_VMM_LIB := $(BUILD)/sim/libvmm.a
+SIM_CHECK_LIB := $(BUILD)/sim/libcheck.a
 COMMAND := $(if $(CLI_SOURCES),$(BUILD)/tlbtag)
 
 .PHONY: all lib
@@ -146,7 +152,10 @@ $(BUILD)/sim/%.o: %.c $(BUILD)/flags | $(PACKAGES_FOUND)
 $(LIBRARY): $(POSIX_LIB_OBJECTS)
 $(SIM_LIBRARY): $(SIM_LIB_OBJECTS)
 $(TEST_LIBRARY): $(call objects,sim,$(TEST_HELP_SOURCES))
-$(BUILD)/libreplay.a: $(call objects,posix,$(REPLAY_SOURCES))
+$(MACHINE_LIB): $(call objects,posix,$(MACHINE_SOURCES))
+$(SIM_MACHINE_LIB): $(call objects,sim,$(MACHINE_SOURCES))
+$(SIM_VMM_LIB): $(call objects,sim,$(VMM_SOURCES))
+$(SIM_CHECK_LIB): $(call objects,sim,$(CHECK_SOURCES))
 $(BUILD)/sim/libreplay.a: $(call objects,sim,$(REPLAY_SOURCES))
 $(BUILD)/sim/libcli.a: $(call objects,sim,$(filter-out cli/main.c,$(CLI_SOURCES)))
 %.a:
@@ -155,14 +164,17 @@ $(BUILD)/sim/libcli.a: $(call objects,sim,$(filter-out cli/main.c,$(CLI_SOURCES)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/tlbtag: $(call objects,posix,$(CLI_SOURCES)) $(REPLAY_LIB) $(LIBRARY)
+# With the sim port: check and mutants switch rules off. It makes no difference
+# to how fast the other commands are.
+$(BUILD)/tlbtag: $(call objects,sim,$(CLI_SOURCES)) $(SIM_REPLAY_LIB) $(SIM_CHECK_LIB) \
+		$(SIM_VMM_LIB) $(SIM_MACHINE_LIB) $(SIM_LIBRARY)
 	$(call say,LINK)
 	$(Q)$(LINK) -o $@ $^ $(PACKAGE_LIBS) -lm
 
 # --- tests ------------------------------------------------------------------
 
 TEST_PROGRAMS := $(TESTS:%=$(BUILD)/tests/%)
-SIM_PARTS := $(SIM_REPLAY_LIB) $(SIM_LIBRARY)
+SIM_PARTS := $(SIM_REPLAY_LIB) $(SIM_CHECK_LIB) $(SIM_VMM_LIB) $(SIM_MACHINE_LIB) $(SIM_LIBRARY)
 
 $(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(TEST_LIBRARY) $(SIM_CLI_LIB) $(SIM_PARTS)
 	@mkdir -p $(@D)

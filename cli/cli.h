@@ -45,6 +45,8 @@ int replay_main(int argc, char **argv);
 int audit_main(int argc, char **argv);
 int events_main(int argc, char **argv);
 int rules_main(int argc, char **argv);
+int check_main(int argc, char **argv);
+int mutants_main(int argc, char **argv);
 
 /* Writers of results on standard output. */
 void table_print(const struct replay_result *results, size_t count);

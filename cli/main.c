@@ -17,6 +17,8 @@ static const struct {
 } commands[] = {
 	{ "replay", replay_main, "what a recorded host flushed, and what it had to" },
 	{ "audit", audit_main, "which VM entries of a recorded host missed a flush" },
+	{ "check", check_main, "look for a stale translation, story after story" },
+	{ "mutants", mutants_main, "is every rule needed, every old mistake found?" },
 	{ "events", events_main, "print a recording in the event vocabulary" },
 	{ "rules", rules_main, "print the rules of the library" },
 };

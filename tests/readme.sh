@@ -21,20 +21,20 @@ check() {
 # The code blocks of the README, by number, without their fences.
 block() { awk -v want="$1" '/^```/ { inside = !inside; number += inside; next } inside && number == want' README.md; }
 
-block 1 >"$work/snippet"
+block 2 >"$work/snippet"
 sed -n '/^static void run/,/^}/p' doc/example.c >"$work/in_example"
 name=readme_snippet_is_from_the_example
 check diff -u "$work/in_example" "$work/snippet"
 
 "${CC:-cc}" -Iinclude -Iport/posix doc/example.c lib/*.c port/posix/port.c -o "$work/example"
 "$work/example" >"$work/output"
-block 2 >"$work/promised"
+block 3 >"$work/promised"
 name=readme_example_prints_what_it_says
 check diff -u "$work/promised" "$work/output"
 
 # The table without its last column, whose width depends on the reasons.
 "$TLBTAG" replay data/sample.trace.gz | sed '1d' | cut -c1-88 | sed 's/ *$//' | grep -v '^$' >"$work/table"
-block 3 | cut -c1-88 | sed 's/ *$//' | grep -v '^$' >"$work/table_promised"
+block 4 | cut -c1-88 | sed 's/ *$//' | grep -v '^$' >"$work/table_promised"
 name=readme_table_is_what_the_sample_gives
 check diff -u "$work/table_promised" "$work/table"
 

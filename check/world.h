@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What check/ needs of a world that operations are applied to. The model
+ * hypervisor is one; tests have a smaller one with a bug that they know.
+ */
+#ifndef CHECK_WORLD_H
+#define CHECK_WORLD_H
+
+#include "../vmm/vmm.h"
+
+/* More kinds of operations than this are refused by check_world_check(). */
+#define CHECK_KINDS_MAX 128u
+
+/**
+ * struct check_world - a world, as vmm.h describes it
+ * @infos, @kinds: the operations
+ * @faults, @fault_count: mistakes that can be put in
+ * @config_init ... @digest: as vmm_config_init() ... vmm_digest()
+ * @policy_name, @policies: names of the values of a configuration's policy
+ */
+struct check_world {
+	const struct vmm_op_info *infos;
+	unsigned int kinds;
+	const struct vmm_fault *faults;
+	unsigned int fault_count;
+	void (*config_init)(struct vmm_config *config);
+	void (*config_suit)(struct vmm_config *config, uint32_t fault);
+	const char *(*config_check)(const struct vmm_config *config);
+	const char *(*policy_name)(unsigned int policy);
+	unsigned int policies;
+	unsigned int (*arg_limit)(const struct vmm_config *config, unsigned int kind,
+				  unsigned int arg);
+	const char *(*wrong_name)(enum vmm_wrong wrong);
+	struct vmm *(*create)(const struct vmm_config *config);
+	void (*restart)(struct vmm *vmm, const struct vmm_config *config);
+	void (*destroy)(struct vmm *vmm);
+	int (*apply)(struct vmm *vmm, const struct vmm_op *op, struct vmm_verdict *verdict);
+	int (*settle)(struct vmm *vmm, struct vmm_verdict *verdict);
+	const struct vmm_counts *(*counts)(const struct vmm *vmm);
+	uint64_t (*digest)(const struct vmm *vmm);
+};
+
+/* The model hypervisor. */
+const struct check_world *check_world_vmm(void);
+
+/* How many arguments operations of this kind have. */
+unsigned int check_world_args(const struct check_world *world, unsigned int kind);
+
+/* NULL, or what makes this world unusable for check/. */
+const char *check_world_check(const struct check_world *world);
+
+#endif
