@@ -269,10 +269,10 @@ static int audit_one(struct request *request, char *path, struct audit_result *r
 	char error[512];
 	int failed;
 
-	request->options.progress = progress_is_wanted() ? progress_show : NULL;
+	request->options.progress = progress_of_file;
 	request->options.context = path;
 	failed = audit_run(path, &request->options, result, error, sizeof(error));
-	progress_clear();
+	progress_end();
 	if (failed)
 		return complain("%s", error);
 	return result->missed.count ? EXIT_FOUND : EXIT_FINE;

@@ -4,6 +4,7 @@
  */
 #include "check.h"
 #include "cli.h"
+#include "json.h"
 
 #include "../check/found.h"
 #include "../check/jobs.h"
@@ -278,7 +279,7 @@ static void print_sum(struct seed_run *run)
 	tally_json(tally, object);
 	json_object_set(object, "wrong", run->wrong);
 	check_add_timing(run->request, tally, object);
-	print_json_object(object);
+	json_write(object);
 }
 
 /* How many seeds fall to this shard. */
@@ -342,7 +343,7 @@ static int play(struct check_request *request, struct story *story)
 		if (end.wrong)
 			json_array_append_new(json_object_get(object, "wrong"),
 					      found_json(world, story, &end));
-		print_json_object(object);
+		json_write(object);
 	} else {
 		explain_story(world, story, &end, stdout);
 		if (planned > story->count)

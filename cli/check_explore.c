@@ -4,6 +4,7 @@
  */
 #include "check.h"
 #include "cli.h"
+#include "json.h"
 
 #include "../check/explore.h"
 #include "../check/found.h"
@@ -231,7 +232,7 @@ static void print_sum(struct exploration *exploration)
 			   (json_int_t)exploration->tally.accesses, "explored",
 			   exploration->explored, "wrong", exploration->found);
 	check_add_timing(exploration->request, &exploration->tally, object);
-	print_json_object(object);
+	json_write(object);
 }
 
 static int explore_worlds(struct exploration *exploration)

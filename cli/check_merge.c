@@ -4,6 +4,7 @@
  */
 #include "check.h"
 #include "cli.h"
+#include "json.h"
 
 #include <string.h>
 
@@ -90,6 +91,6 @@ int check_merge(int count, char **paths)
 		return code;
 	}
 	wrong = sort_wrong(sum);
-	print_json_object(sum);
+	json_write(sum);
 	return finish_output(wrong ? EXIT_FOUND : EXIT_FINE);
 }

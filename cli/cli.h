@@ -32,10 +32,18 @@ int option_yes_no(const char *option, const char *text, bool *value);
 /* Complain about the option that getopt_long() has just refused. */
 int option_bad(const char *command, char **argv);
 
-/* A line on the terminal that says how far it is; never in a pipe. */
-bool progress_is_wanted(void);
-void progress_show(void *path, uint64_t records);
-void progress_clear(void);
+/* Seconds since an arbitrary moment; says nothing that results depend on. */
+double clock_seconds(void);
+
+/*
+ * A line that says how far it is: only if standard error is a terminal, and at
+ * most a few times per second.
+ */
+void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void progress_end(void);
+
+/* The progress function of replay_run() and audit_run(); their context is the path. */
+void progress_of_file(void *path, uint64_t records);
 
 /* Flush standard output; a full disk is an error too. Returns an exit code. */
 int finish_output(int code);

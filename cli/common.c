@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A file's name, or a word of a damaged file, may hold newlines and escapes. */
@@ -68,19 +69,41 @@ int option_bad(const char *command, char **argv)
 			is_letter ? letter : argv[optind - 1], command);
 }
 
-bool progress_is_wanted(void)
+double clock_seconds(void)
 {
-	return isatty(STDERR_FILENO);
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-void progress_show(void *path, uint64_t records)
+static double last_shown;
+static bool is_shown;
+
+void progress(const char *format, ...)
 {
-	fprintf(stderr, "\r\033[K%s: %llu events", (const char *)path,
-		(unsigned long long)records);
+	double now = clock_seconds();
+	va_list arguments;
+
+	if (now - last_shown < 0.2 || !isatty(STDERR_FILENO))
+		return;
+	last_shown = now;
+	is_shown = true;
+	fputs("\r\033[K", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fflush(stderr);
 }
 
-void progress_clear(void)
+void progress_end(void)
 {
-	if (progress_is_wanted())
+	if (is_shown)
 		fputs("\r\033[K", stderr);
+	is_shown = false;
+}
+
+void progress_of_file(void *path, uint64_t records)
+{
+	progress("%s: %llu events", (const char *)path, (unsigned long long)records);
 }

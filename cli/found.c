@@ -4,26 +4,19 @@
  */
 #include "found.h"
 #include "cli.h"
+#include "json.h"
 
 #include "../check/seed.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 /* --- JSON -------------------------------------------------------------------- */
 
-static json_t *number_json(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
-
 static json_t *step_json(uint32_t step)
 {
-	return step == VMM_STEP_NONE ? json_null() : number_json(step);
+	return step == VMM_STEP_NONE ? json_null() : json_of_count(step);
 }
 
 static json_t *name_json(const char *name)
@@ -55,11 +48,11 @@ static json_t *lines_json(const struct check_world *world, const struct story *s
 
 static void add_place(json_t *object, const struct vmm_verdict *verdict)
 {
-	json_object_set_new(object, "vm", number_json(verdict->vm));
-	json_object_set_new(object, "vcpu", number_json(verdict->vcpu));
-	json_object_set_new(object, "level", number_json(verdict->level));
-	json_object_set_new(object, "cpu", number_json(verdict->cpu));
-	json_object_set_new(object, "tag", number_json(verdict->tag));
+	json_object_set_new(object, "vm", json_of_count(verdict->vm));
+	json_object_set_new(object, "vcpu", json_of_count(verdict->vcpu));
+	json_object_set_new(object, "level", json_of_count(verdict->level));
+	json_object_set_new(object, "cpu", json_of_count(verdict->cpu));
+	json_object_set_new(object, "tag", json_of_count(verdict->tag));
 	json_object_set_new(object, "filled_at", step_json(verdict->filled_at));
 	json_object_set_new(object, "due_at", step_json(verdict->due_at));
 }
@@ -72,7 +65,7 @@ json_t *found_json(const struct check_world *world, const struct story *story,
 
 	json_object_set_new(object, "wrong", json_string(world->wrong_name(verdict->wrong)));
 	json_object_set_new(object, "rule", name_json(config_rule_name(verdict->rule)));
-	json_object_set_new(object, "length", number_json(story->count));
+	json_object_set_new(object, "length", json_of_count(story->count));
 	add_place(object, verdict);
 	json_object_set_new(object, "words", json_string(verdict->words));
 	json_object_set_new(object, "story", lines_json(world, story));
@@ -81,32 +74,17 @@ json_t *found_json(const struct check_world *world, const struct story *story,
 
 void tally_json(const struct run_tally *tally, json_t *object)
 {
-	json_object_set_new(object, "seeds", number_json(tally->seeds));
-	json_object_set_new(object, "stories", number_json(tally->stories));
-	json_object_set_new(object, "ops", number_json(tally->ops));
-	json_object_set_new(object, "accesses", number_json(tally->accesses));
-	json_object_set_new(object, "entries", number_json(tally->entries));
-	json_object_set_new(object, "flushes", number_json(tally->flushes));
-	json_object_set_new(object, "spare", number_json(tally->spare));
-	json_object_set_new(object, "syncs", number_json(tally->syncs));
-}
-
-void print_json_object(json_t *object)
-{
-	json_dumpf(object, stdout, JSON_INDENT(1));
-	putchar('\n');
-	json_decref(object);
+	json_object_set_new(object, "seeds", json_of_count(tally->seeds));
+	json_object_set_new(object, "stories", json_of_count(tally->stories));
+	json_object_set_new(object, "ops", json_of_count(tally->ops));
+	json_object_set_new(object, "accesses", json_of_count(tally->accesses));
+	json_object_set_new(object, "entries", json_of_count(tally->entries));
+	json_object_set_new(object, "flushes", json_of_count(tally->flushes));
+	json_object_set_new(object, "spare", json_of_count(tally->spare));
+	json_object_set_new(object, "syncs", json_of_count(tally->syncs));
 }
 
 /* --- options ----------------------------------------------------------------- */
-
-double clock_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 bool option_count(const char *option, const char *text, uint64_t most, uint64_t *value)
 {
@@ -172,32 +150,4 @@ const char *pins_wrong(const struct check_world *world, const struct config_pins
 
 	seed_init(&seed, 0);
 	return check_config_from_seed(world, &seed, pins, &config);
-}
-
-/* --- progress ---------------------------------------------------------------- */
-
-static double last_shown;
-static bool is_shown;
-
-void progress(const char *format, ...)
-{
-	double now = clock_seconds();
-	va_list arguments;
-
-	if (now - last_shown < 0.2 || !isatty(STDERR_FILENO))
-		return;
-	last_shown = now;
-	is_shown = true;
-	fputs("\r\033[K", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fflush(stderr);
-}
-
-void progress_end(void)
-{
-	if (is_shown)
-		fputs("\r\033[K", stderr);
-	is_shown = false;
 }

@@ -17,12 +17,6 @@ json_t *found_json(const struct check_world *world, const struct story *story,
 /* Numbers of a tally, into an object. */
 void tally_json(const struct run_tally *tally, json_t *object);
 
-/* Print and release; what cannot be written is found by finish_output(). */
-void print_json_object(json_t *object);
-
-/* Seconds since an arbitrary moment; says nothing that results depend on. */
-double clock_seconds(void);
-
 /* --- options: each complains and returns false if it does not like the text --- */
 
 bool option_count(const char *option, const char *text, uint64_t most, uint64_t *value);
@@ -35,11 +29,5 @@ bool option_pin(const struct check_world *world, const char *text, struct config
 
 /* NULL, or why nothing that is pinned so can be. */
 const char *pins_wrong(const struct check_world *world, const struct config_pins *pins);
-
-/* --- a line on a terminal that says how far it is ------------------------------ */
-
-/* Only if standard error is a terminal; at most a few times per second. */
-void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void progress_end(void);
 
 #endif

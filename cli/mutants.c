@@ -4,6 +4,7 @@
  */
 #include "cli.h"
 #include "found.h"
+#include "json.h"
 
 #include "../check/found.h"
 #include "../check/hunt.h"
@@ -321,7 +322,7 @@ static void print_json(struct mutants *mutants)
 		json_object_set_new(object, "timing",
 				    json_pack("{s:f}", "seconds",
 					      clock_seconds() - mutants->began));
-	print_json_object(object);
+	json_write(object);
 }
 
 static int run(struct mutants *mutants)

@@ -151,10 +151,10 @@ static int replay_one(struct request *request, char *path, struct replay_result 
 	int failed;
 
 	request->options.policies = request->policies;
-	request->options.progress = progress_is_wanted() ? progress_show : NULL;
+	request->options.progress = progress_of_file;
 	request->options.context = path;
 	failed = replay_run(path, &request->options, result, error, sizeof(error));
-	progress_clear();
+	progress_end();
 	return failed ? complain("%s", error) : EXIT_FINE;
 }
 

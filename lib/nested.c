@@ -80,14 +80,6 @@ static struct tlbtag_l2 *oldest(struct tlbtag_vcpu *vcpu)
 	return best;
 }
 
-static uint32_t sync_for(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, bool wanted)
-{
-	if (!wanted)
-		return 0;
-	tlbtag_vcpu_demand_sync(vcpu, ctx);
-	return TLBTAG_WORK_SYNC;
-}
-
 /*
  * E1 for an ASID without a context, of which there must not be one (N1: only
  * reached when tlbtag_nested_find() found none). Its roots are not tagged by
@@ -104,7 +96,8 @@ static struct tlbtag_l2 *claim(struct tlbtag_vcpu *vcpu, uint32_t asid12)
 	l2->asid12 = asid12;
 	if (TLBTAG_RULE(L1_ASID_CHANGE))
 		tlbtag_ctx_pend(&l2->ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ASID_CHANGE);
-	sync_for(vcpu, &l2->ctx, has_roots && TLBTAG_RULE(SYNC_ASID_CHANGE));
+	if (has_roots && TLBTAG_RULE(SYNC_ASID_CHANGE))
+		tlbtag_vcpu_demand_sync(vcpu, &l2->ctx);
 	return l2;
 }
 
@@ -123,7 +116,8 @@ static struct tlbtag_l2 *find_or_claim(struct tlbtag_vcpu *vcpu, uint32_t asid12
 static void flush_context(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx)
 {
 	tlbtag_ctx_pend(ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_TLB_CONTROL);
-	sync_for(vcpu, ctx, TLBTAG_RULE(SYNC_TLB_CONTROL));
+	if (TLBTAG_RULE(SYNC_TLB_CONTROL))
+		tlbtag_vcpu_demand_sync(vcpu, ctx);
 }
 
 /*
@@ -137,7 +131,8 @@ static void flush_world(struct tlbtag_vcpu *vcpu, const struct tlbtag_l2 *active
 
 	if (TLBTAG_RULE(L1_FLUSH_ALL_L1)) {
 		tlbtag_ctx_pend(&vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_TLB_CONTROL);
-		sync_for(vcpu, &vcpu->l1, vcpu->l1.shadow_linear);
+		if (vcpu->l1.shadow_linear)
+			tlbtag_vcpu_demand_sync(vcpu, &vcpu->l1);
 	}
 	if (!TLBTAG_RULE(L1_FLUSH_ALL_L2))
 		return;

@@ -405,6 +405,13 @@ void machine_walk_start(struct machine_walk *walk, struct machine *machine,
 void machine_walk_address(struct machine_walk *walk);
 void machine_walk_all(struct machine_walk *walk);
 
+/*
+ * Nothing new can come from an entry's table as long as it and what is below it
+ * are the same; @below is when that last changed, 0 if nothing is.
+ */
+bool machine_is_expanded(const struct machine_walk *walk, struct machine_entry *entry,
+			 uint64_t below);
+
 /* --- nested.c */
 
 void machine_nested_all(struct machine_walk *walk);

@@ -136,22 +136,6 @@ static void step_all(struct machine_walk *walk, const struct machine_entry *tabl
 	}
 }
 
-/* Nothing new can come from a table that has not changed since it was read. */
-static bool is_expanded(const struct machine_walk *walk, struct machine_entry *entry)
-{
-	uint64_t stamp = machine_memory_frame(walk->machine, entry->is.out)->changed;
-
-	if (stamp < entry->space->removed)
-		stamp = entry->space->removed;
-	if (entry->expanded_for == walk->cpu->context_id && entry->expanded_at == stamp)
-		return true;
-	if (!walk->sparse) {
-		entry->expanded_for = walk->cpu->context_id;
-		entry->expanded_at = stamp;
-	}
-	return false;
-}
-
 void machine_nested_all(struct machine_walk *walk)
 {
 	struct machine_space *space = walk->cpu->nested_space;
@@ -160,7 +144,7 @@ void machine_nested_all(struct machine_walk *walk)
 	step_all(walk, &root);
 	/* What this adds comes at the end of the list and gets its turn. */
 	for (struct machine_entry *entry = space->first[1]; entry; entry = entry->next) {
-		if (!is_expanded(walk, entry))
+		if (!machine_is_expanded(walk, entry, 0))
 			step_all(walk, entry);
 	}
 	walk->nested_done = !walk->sparse;

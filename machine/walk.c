@@ -360,15 +360,15 @@ void machine_walk_address(struct machine_walk *walk)
 		direct(walk, nested);
 }
 
-/* Nothing new can come from a table as long as what is below it is the same. */
-static bool is_expanded(const struct machine_walk *walk, struct machine_entry *entry)
+bool machine_is_expanded(const struct machine_walk *walk, struct machine_entry *entry,
+			 uint64_t below)
 {
 	uint64_t stamp = machine_memory_frame(walk->machine, entry->is.out)->changed;
 
 	if (stamp < entry->space->removed)
 		stamp = entry->space->removed;
-	if (walk->context->nested && stamp < walk->cpu->nested_space->changed)
-		stamp = walk->cpu->nested_space->changed;
+	if (stamp < below)
+		stamp = below;
 	if (entry->expanded_for == walk->cpu->context_id && entry->expanded_at == stamp)
 		return true;
 	if (!walk->sparse) {
@@ -376,6 +376,11 @@ static bool is_expanded(const struct machine_walk *walk, struct machine_entry *e
 		entry->expanded_at = stamp;
 	}
 	return false;
+}
+
+static uint64_t nested_changed(const struct machine_walk *walk)
+{
+	return walk->context->nested ? walk->cpu->nested_space->changed : 0;
 }
 
 /* Everything that may be filled in the current context. */
@@ -390,7 +395,8 @@ void machine_walk_all(struct machine_walk *walk)
 	if (walk->context->paging) {
 		start(walk);
 		for (entry = space->first[1]; entry; entry = entry->next) {
-			if (entry->is.pcid == walk->context->pcid && !is_expanded(walk, entry))
+			if (entry->is.pcid == walk->context->pcid &&
+			    !machine_is_expanded(walk, entry, nested_changed(walk)))
 				step_all(walk, entry);
 		}
 	} else if (walk->context->nested) {
