@@ -364,16 +364,37 @@ struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu 
 }
 TLBTAG_EXPORT(tlbtag_vcpu_plan);
 
+/*
+ * On Intel L1 and an L2 context that borrows its VPID are one member of the owner
+ * record, but each has a root of its own, and the entry of one flushes its root
+ * alone. So what the other finds is pended when the tag is taken over.
+ */
+static void pend_others(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx)
+{
+	uint32_t i;
+
+	if (!TLBTAG_RULE(SHARED_BORROWED))
+		return;
+	if (ctx != &vcpu->l1)
+		tlbtag_ctx_pend(&vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_SHARED);
+	for (i = 0; i < vcpu->l2_count; i++)
+		if (ctx != &vcpu->l2[i].ctx && vcpu->l2[i].ctx.tag == TLBTAG_NONE)
+			tlbtag_ctx_pend(&vcpu->l2[i].ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_SHARED);
+}
+
 static void record_use(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
 		       struct tlbtag_cpu cpu)
 {
 	struct tlbtag_vm *vm = vcpu->vm;
 	tlbtag_t tag = tlbtag_vcpu_tag_of(vcpu, ctx);
 
-	if (tlbtag_vcpu_is_fallback(vcpu, tag))
+	if (tlbtag_vcpu_is_fallback(vcpu, tag)) {
 		vm->host->cpu[cpu.nr].fallback_owner = ctx;
-	else if (tag == vm->tag)
+	} else if (tag == vm->tag) {
+		if (tlbtag_owner_is_other(&vm->owner, vcpu->id, cpu))
+			pend_others(vcpu, ctx);
 		tlbtag_owner_take(&vm->owner, vcpu->id, cpu);
+	}
 }
 
 /* C2 and C3 of ctx.h: this is the only place that clears `why` or sets `cpu`. */

@@ -225,9 +225,17 @@ static void leave_trace(struct trace *trace, uint32_t owner, uint32_t now)
 		*trace = (struct trace){ owner, now };
 }
 
+/* The owner record does not say on which root the VM's VPID was used. */
+static bool is_borrowed(const struct tlbtag_vcpu *vcpu)
+{
+	return vcpu->vm->tag != TLBTAG_NONE && vcpu->l2_count &&
+	       vcpu->l2[0].ctx.tag == TLBTAG_NONE;
+}
+
 static bool is_explained(const struct world *world, uint32_t vcpu, uint32_t why)
 {
-	if (why & TLBTAG_WHY_SHARED && world->alternates[vcpu][world->active[vcpu] != 0])
+	if (why & TLBTAG_WHY_SHARED && (world->alternates[vcpu][world->active[vcpu] != 0] ||
+					is_borrowed(&world->lab.vcpu[vcpu])))
 		return true;
 	return why == TLBTAG_WHY_EPT_ROOT || (why & TLBTAG_WHY_ASID_CHANGE);
 }
@@ -602,6 +610,7 @@ static const struct shape shapes[] = {
 	{ .tags = 4, .contexts = 1, .has_ept = true },
 	{ .tags = 7, .contexts = 2, .has_ept = true },
 	{ .tags = 3, .contexts = 1, .has_ept = true, .shared = true },
+	{ .tags = 1, .contexts = 1, .has_ept = true, .shared = true },
 	{ .tags = 1, .contexts = 1 },
 	{ .tags = 2, .contexts = 1 },
 	{ .tags = 4, .contexts = 1 },
@@ -667,7 +676,8 @@ TEST(vmx_small_oracle_notices_each_missing_rule)
 {
 	static const enum tlbtag_rule rules[] = {
 		TLBTAG_RULE_FIRST_USE,	    TLBTAG_RULE_MOVED,
-		TLBTAG_RULE_SHARED_OWNER,   TLBTAG_RULE_CPU_ONLINE,
+		TLBTAG_RULE_SHARED_OWNER,   TLBTAG_RULE_SHARED_BORROWED,
+		TLBTAG_RULE_CPU_ONLINE,
 		TLBTAG_RULE_ACK,	    TLBTAG_RULE_ALL_CONTEXTS,
 		TLBTAG_RULE_ACTIVE_LEVEL,   TLBTAG_RULE_REMOTE_REQUEST,
 		TLBTAG_RULE_KEEP_PENDING,   TLBTAG_RULE_L1_ASID_CHANGE,

@@ -340,6 +340,28 @@ TEST(vmx_shared_vpid_is_flushed_by_vpid)
 	CHECK(is_nothing(enter(&lab.vcpu[0], 0, ROOT_L1)));
 }
 
+/*
+ * Rule SHARED_BORROWED: L2 of vCPU 1 takes CPU 0 over from L1 of vCPU 0, but what
+ * its entry flushes there is its own root.
+ */
+TEST(vmx_shared_vpid_taken_over_by_l2_is_flushed_by_l1_too)
+{
+	struct tlbtag_hw hw = intel_hw(1);
+	struct lab lab;
+
+	lab_start(&lab, &hw);
+	CHECK_EQ(tlbtag_vm_share(&lab.vm, TLBTAG_PLAIN, LAB_VCPUS, lab.owner, 4), 0);
+	lab_start_vcpus(&lab);
+	tlbtag_nested_enable(&lab.vcpu[1], 1);
+	enter(&lab.vcpu[1], 0, ROOT_L1);
+	enter(&lab.vcpu[0], 0, ROOT_L1);
+	launch(&lab.vcpu[1], 1);
+	CHECK(is_invept(enter(&lab.vcpu[1], 0, ROOT_L2), ROOT_L2));
+	tlbtag_nested_exit(&lab.vcpu[1]);
+	CHECK(is_invvpid(enter(&lab.vcpu[1], 0, ROOT_L1), TLBTAG_INVVPID_CONTEXT));
+	CHECK(is_nothing(enter(&lab.vcpu[1], 0, ROOT_L1)));
+}
+
 TEST(vmx_failed_entry_keeps_what_is_pending)
 {
 	struct tlbtag_hw hw = intel_hw(15);

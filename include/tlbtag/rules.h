@@ -18,6 +18,9 @@
 	X(MOVED, "a context that last ran on another CPU flushes its tag", "SPEC B.4, APM2 15.16") \
 	X(SHARED_OWNER, "a shared tag is flushed if another context used it last on this CPU",   \
 	  "SPEC B.3, E.4; KVM.md 4.2")                                                           \
+	X(SHARED_BORROWED,                                                                       \
+	  "a shared VPID that is taken over is flushed by each context of the vCPU that uses it", \
+	  "SPEC G")                                                                              \
 	X(CPU_ONLINE, "what a context left on a CPU is unknown after the CPU was off",           \
 	  "KVM.md 4.9")                                                                          \
 	X(ALL_BY_ABSENCE, "without FLUSHBYASID every flush is a flush of everything",            \
