@@ -84,6 +84,7 @@ static void draw_config(struct seed *seed, struct vmm_config *config)
 	config->l0_nested_paging = seed_chance(seed, 2, 3);
 	config->l1_nested_paging = seed_chance(seed, 2, 3);
 	config->invlpga_broken = !config->intel && seed_chance(seed, 1, 3);
+	config->ept_ad = config->intel && config->l0_nested_paging && seed_chance(seed, 1, 2);
 	config->reuse_at_once = seed_chance(seed, 1, 2);
 	config->speculation = (uint8_t)seed_below(seed, 3);
 	config->seed = seed_next(seed);
@@ -185,6 +186,11 @@ static uint32_t draw_weight(struct seed *seed, bool frequent, unsigned int weigh
 	return (uint32_t)weight << shift;
 }
 
+static bool is_elsewhere(const struct vmm_op_info *info, const struct vmm_config *config)
+{
+	return info->vendor != VMM_EITHER && config->intel != (info->vendor == VMM_INTEL);
+}
+
 /* To go somewhere and come back takes the same operations again. */
 static unsigned int draw_echo(struct seed *seed)
 {
@@ -208,6 +214,8 @@ void seed_plan(struct seed *seed, const struct check_world *world,
 			plan_arg(plan, world, config, kind, arg);
 		plan->weight[kind] = draw_weight(seed, world->infos[kind].weight * 2 >= most,
 						 world->infos[kind].weight, absent);
+		if (is_elsewhere(&world->infos[kind], config))
+			plan->weight[kind] = 0;
 		plan->weight_sum += plan->weight[kind];
 	}
 	for (unsigned int i = 0; i < plan->name_count; i++)

@@ -445,8 +445,12 @@ TEST(shrink_gives_up_when_told)
 	struct shrink_result result;
 
 	options.plays_max = 3;
-	CHECK_EQ(run_seed(&run, 1, &tally, &story, &end), 1);
-	CHECK_EQ(shrink_story(&options, &story, &end, &result), 0);
+	result.blames = false;
+	/* Until one is the fault's, and is not as short as can be by chance. */
+	for (uint64_t number = 1; !result.blames || story.count < 4; number++) {
+		CHECK_EQ(run_seed(&run, number, &tally, &story, &end), 1);
+		CHECK_EQ(shrink_story(&options, &story, &end, &result), 0);
+	}
 	CHECK(!result.ended);
 	CHECK(result.repeats);
 	/* What is left still goes wrong. */

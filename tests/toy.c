@@ -23,17 +23,17 @@ struct vmm {
 };
 
 static const struct vmm_op_info toy_infos[] = {
-	{ "load", { "cpu", "page", NULL }, "a CPU reads a page", 8 },
-	{ "store", { "page", "value", NULL }, "a page changes", 8 },
-	{ "flush", { "cpu", NULL }, "a CPU forgets all copies", 2 },
-	{ "noise", { "much", "little", NULL }, "nothing", 8 },
-	{ "take", { "slot", NULL }, "a slot is taken", 1 },
-	{ "give", { "slot", NULL }, "it is given back", 1 },
+	{ "load", { "cpu", "page", NULL }, "a CPU reads a page", VMM_EITHER, 8 },
+	{ "store", { "page", "value", NULL }, "a page changes", VMM_EITHER, 8 },
+	{ "flush", { "cpu", NULL }, "a CPU forgets all copies", VMM_EITHER, 2 },
+	{ "noise", { "much", "little", NULL }, "nothing", VMM_EITHER, 8 },
+	{ "take", { "slot", NULL }, "a slot is taken", VMM_EITHER, 1 },
+	{ "give", { "slot", NULL }, "it is given back", VMM_EITHER, 1 },
 };
 
 static const struct vmm_fault toy_faults[] = {
-	{ "spares-cpu-1", "a store leaves the copies of CPU 1", "made up", "P1" },
-	{ "harmless", "nothing is wrong with this", "made up", "P1" },
+	{ "spares-cpu-1", VMM_EITHER, "a store leaves the copies of CPU 1", "made up", "P1" },
+	{ "harmless", VMM_EITHER, "nothing is wrong with this", "made up", "P1" },
 };
 
 static void toy_config_init(struct vmm_config *config)

@@ -5,7 +5,8 @@
 #include "inside.h"
 
 const struct vmm_fault vmm_faults[] = {
-#define FAULT(id, name, statement, source, property) { name, statement, source, property },
+#define FAULT(id, name, vendor, statement, source, property) \
+	{ name, VMM_##vendor, statement, source, property },
 	VMM_FAULTS(FAULT)
 #undef FAULT
 };

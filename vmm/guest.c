@@ -10,20 +10,39 @@
 void vmm_reference_start(struct vmm *vmm, struct vmm_vcpu *vcpu)
 {
 	struct machine *reference = vmm_vm_of(vmm, vcpu)->reference;
-	struct machine_registers registers = vmm_registers(vmm, vcpu, false);
 
 	machine_online(reference, vcpu->nr);
 	machine_reset_cpu(reference, vcpu->nr);
+	vmm_reference_boot(vmm, vcpu);
+}
+
+/* From INIT or RESET to where L1 begins. */
+void vmm_reference_boot(struct vmm *vmm, struct vmm_vcpu *vcpu)
+{
+	struct machine *reference = vmm_vm_of(vmm, vcpu)->reference;
+	struct machine_registers registers = vmm_registers(vmm, vcpu, false);
+
 	machine_owner_set(reference, vcpu->nr, 1u + vcpu->nr);
-	machine_wrmsr_efer(reference, vcpu->nr, registers.efer);
+	if (!vmm->config.intel)
+		machine_wrmsr_efer(reference, vcpu->nr, registers.efer);
 	machine_mov_cr3(reference, vcpu->nr, registers.cr3);
 	machine_mov_cr4(reference, vcpu->nr, registers.cr4);
 	machine_mov_cr0(reference, vcpu->nr, registers.cr0);
 }
 
+void vmm_reference_exit(struct vmm *vmm, struct vmm_vcpu *vcpu)
+{
+	struct machine *reference = vmm_vm_of(vmm, vcpu)->reference;
+
+	if (vmm->config.intel)
+		machine_vmx_exit(reference, vcpu->nr, &vcpu->l1_vmcs);
+	else
+		machine_svm_exit(reference, vcpu->nr, &vcpu->l1_vmcb);
+}
+
 void vmm_nested_exit(struct vmm *vmm, struct vmm_vcpu *vcpu)
 {
-	machine_svm_exit(vmm_vm_of(vmm, vcpu)->reference, vcpu->nr, &vcpu->l1_vmcb);
+	vmm_reference_exit(vmm, vcpu);
 	tlbtag_nested_exit(&vcpu->tags);
 	vcpu->in_l2 = false;
 	vcpu->peer[0].flush |= !vmm_has_fault(vmm, FAULT_SHARED_LEVELS_EXIT);

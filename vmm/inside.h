@@ -4,8 +4,8 @@
  *
  * Words: a frame is a page of the machine, a gfn one of a guest's memory (L1's),
  * an n2fn one of the memory that L1 gives to L2, a page one of the four linear
- * pages of every guest. A context is L1 of a vCPU (0) or L2 under one of L1's
- * ASIDs (the ASID).
+ * pages of every guest. A context is L1 of a vCPU (0), or L2 under one of L1's ASIDs
+ * or VPIDs (its number), or on Intel under none (CONTEXT_NO_VPID).
  */
 #ifndef VMM_INSIDE_H
 #define VMM_INSIDE_H
@@ -27,7 +27,8 @@
 #define VMM_WORDS 4u
 #define VMM_ROOTS 4u
 #define VMM_ASIDS 3u
-#define VMM_CONTEXTS (1 + VMM_ASIDS)
+#define CONTEXT_NO_VPID (1 + VMM_ASIDS)
+#define VMM_CONTEXTS (2 + VMM_ASIDS)
 /* More entries than this for one operation are no progress. */
 #define VMM_TRIES 64u
 
@@ -72,11 +73,17 @@ struct vmm_frame {
 /**
  * struct vmm_table - a table of L0, two levels; frame 0 is none
  * @bits: of an address that one level translates: 2 nested, 1 linear
+ * @root: its frame
+ * @leaf: the frames of the lower level
+ * @stands_for: of a shadow: the gfn of L1's table that @leaf shadows
+ * @made: vmm.now when it was built
  */
 struct vmm_table {
 	uint8_t bits;
 	uint16_t root;
 	uint16_t leaf[4];
+	uint8_t stands_for[4];
+	uint64_t made;
 };
 
 /**
@@ -84,12 +91,14 @@ struct vmm_table {
  * @key: gfn of L1's root
  * @linear: shadows a linear table, not a nested one
  * @l2: of the linear table of an L2
+ * @outdated: L1 executed INVEPT for it
  * @used_at: when it was loaded last, for eviction
  */
 struct vmm_shadow {
 	bool used;
 	bool linear;
 	bool l2;
+	bool outdated;
 	uint8_t key;
 	struct vmm_table table;
 	struct tlbtag_root sync;
@@ -104,6 +113,8 @@ struct vmm_shadow {
  * @asked_at: step of that demand
  * @asked_rule: rule that is about it
  * @moved_at: step of its latest entry on another CPU
+ * @root: Intel: EPTP of its latest entry
+ * @nested_root: which of its nested tables L1 used then
  */
 struct vmm_view {
 	uint32_t cpu;
@@ -112,6 +123,8 @@ struct vmm_view {
 	uint32_t asked_at;
 	uint32_t asked_rule;
 	uint32_t moved_at;
+	uint64_t root;
+	uint8_t nested_root;
 };
 
 /* Who left translations under a tag on a CPU, and when. */
@@ -143,10 +156,17 @@ struct vmm_vcpu {
 	uint32_t lifetime;
 	uint32_t cpu;
 	struct tlbtag_vcpu tags;
+	/* of L1 and L2; L1's own for L2 on the reference; what L1 wrote */
 	struct machine_vmcb vmcb[2];
 	struct machine_vmcb l1_vmcb;
 	struct tlbtag_vmcb12 vmcb12;
+	struct machine_vmcs vmcs[2];
+	struct machine_vmcs l1_vmcs;
+	struct tlbtag_vmcs12 vmcs12;
+	/* which L2 is the active one, or was */
+	uint8_t l2_context;
 	uint8_t nested_root;
+	uint64_t root_made;
 	struct vmm_shadow shadow[VMM_ROOTS];
 	struct vmm_view view[VMM_CONTEXTS];
 	struct vmm_peer_context peer[VMM_CONTEXTS];
@@ -212,7 +232,6 @@ struct vmm {
 
 /* --- fault.c */
 
-/* X(ID, name, statement, source, property) */
 #include "fault.h"
 
 static inline bool vmm_has_fault(const struct vmm *vmm, enum vmm_fault_id fault)
@@ -242,7 +261,23 @@ static inline struct vmm_vm *vmm_vm_of(struct vmm *vmm, const struct vmm_vcpu *v
 /* The context that is active: 0, or the ASID. */
 static inline uint32_t vmm_context_of(const struct vmm_vcpu *vcpu)
 {
-	return vcpu->in_l2 ? vcpu->vmcb12.asid : 0;
+	return vcpu->in_l2 ? vcpu->l2_context : 0;
+}
+
+/* What the processor loads of a guest: from the VMCB or the VMCS. */
+static inline struct machine_registers *vmm_registers_of(const struct vmm *vmm,
+							 struct vmm_vcpu *vcpu, bool l2)
+{
+	return vmm->config.intel ? &vcpu->vmcs[l2].registers : &vcpu->vmcb[l2].registers;
+}
+
+static inline uint32_t vmm_tag_of(const struct vmm *vmm, const struct vmm_vcpu *vcpu)
+{
+	const struct machine_vmcs *vmcs = &vcpu->vmcs[vcpu->in_l2];
+
+	if (!vmm->config.intel)
+		return vcpu->vmcb[vcpu->in_l2].asid;
+	return vmcs->use_vpid ? vmcs->vpid : 0;
 }
 
 /* --- mmu.c */
@@ -268,10 +303,36 @@ enum vmm_fault_answer vmm_mmu_fault(struct vmm *vmm, struct vmm_vcpu *vcpu, uint
 /* The root for the next entry, in the VMCB. */
 void vmm_mmu_load(struct vmm *vmm, struct vmm_vcpu *vcpu);
 void vmm_mmu_drop_shadows(struct vmm *vmm, struct vmm_vcpu *vcpu);
+/* INVEPT of L1: the nested roots that it names. */
+void vmm_mmu_sync_roots(struct vmm_vcpu *vcpu,
+			const struct tlbtag_invept *invept);
 void vmm_mmu_sync_page(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page);
 void vmm_mmu_drop_page(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page);
 void vmm_mmu_unmap(struct vmm *vmm, struct vmm_vm *vm, uint32_t gfn);
 void vmm_mmu_protect(struct vmm *vmm, struct vmm_vm *vm, uint32_t gfn);
+
+/* --- svm.c, vmx.c */
+
+/**
+ * struct vmm_entry - what an entry did about tags, for the books
+ * @tag: that it loaded
+ * @flushes: it flushed
+ * @why: as the plan says
+ */
+struct vmm_entry {
+	uint32_t tag;
+	bool flushes;
+	uint32_t why;
+};
+
+/* Plan and enter. Return: true if the hardware took it, or seems to have. */
+bool vmm_svm_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fails,
+		   struct vmm_entry *entry);
+bool vmm_vmx_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fails,
+		   struct vmm_entry *entry);
+void vmm_svm_exit(struct vmm *vmm, struct vmm_vcpu *vcpu);
+void vmm_vmx_exit(struct vmm *vmm, struct vmm_vcpu *vcpu);
+void vmm_vmx_do(struct vmm *vmm, uint32_t cpu, const struct tlbtag_vmx_op *op);
 
 /* --- run.c */
 
@@ -282,6 +343,7 @@ void vmm_ask(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t context, uint32_t 
 void vmm_ask_all(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t rule);
 /* What other CPUs' TLBs hold of this VM must go; returns when it is acknowledged. */
 void vmm_flush_vm(struct vmm *vmm, struct vmm_vm *vm, struct vmm_vcpu *by);
+void vmm_work(struct vmm_vcpu *vcpu, uint32_t work);
 /* A flush of the active context, done by the guest itself or for it. */
 void vmm_flush_active(struct vmm *vmm, struct vmm_vcpu *vcpu, enum tlbtag_flush flush);
 /* One address of the active context. */
@@ -291,19 +353,22 @@ void vmm_invalidate(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, uint64
 
 void vmm_peer_plan(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu,
 		   struct tlbtag_plan *plan);
+void vmm_peer_took(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu);
 void vmm_peer_forget(struct vmm *vmm, const struct vmm_vcpu *vcpu);
 
 /* --- guest.c */
 
 void vmm_reference_start(struct vmm *vmm, struct vmm_vcpu *vcpu);
+void vmm_reference_boot(struct vmm *vmm, struct vmm_vcpu *vcpu);
 bool vmm_access(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page, uint32_t access);
+void vmm_reference_exit(struct vmm *vmm, struct vmm_vcpu *vcpu);
 void vmm_nested_exit(struct vmm *vmm, struct vmm_vcpu *vcpu);
 
 /* --- oracle.c */
 
 void vmm_check_access(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page, uint32_t access);
 void vmm_probe(struct vmm *vmm);
-void vmm_note_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct tlbtag_plan *plan);
+void vmm_note_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_entry *entry);
 void vmm_assist(void *cookie, unsigned int cpu, uint64_t word, uint64_t value);
 
 /* --- words.c */

@@ -150,18 +150,24 @@ static uint32_t gfn_of(uint64_t entry)
 	return (uint32_t)((entry & MACHINE_ADDRESS) >> MACHINE_PAGE_SHIFT) % VMM_GFNS;
 }
 
-/* L0 reads a table of L1. All of L1's tables are in its own memory. */
-static struct where guest_walk(const struct vmm_vm *vm, uint32_t root, uint32_t index,
-			       uint32_t bits)
+/*
+ * L0 reads a table of L1 that it shadows. All of them are in L1's own memory. The
+ * EPTs that L1 makes have no D: whatever may be written counts as dirty.
+ */
+static struct where guest_walk(const struct vmm *vmm, const struct vmm_vm *vm,
+			       const struct vmm_shadow *shadow, uint32_t index)
 {
-	uint64_t upper = vm->memory[root][index >> bits];
+	uint32_t bits = shadow->table.bits;
+	uint64_t upper = vm->memory[shadow->key][index >> bits];
 	struct where where = { .leaf = gfn_of(upper), .word = index & ((1u << bits) - 1) };
 	uint64_t lower = vm->memory[where.leaf][where.word];
 
 	where.present = upper & lower & MACHINE_P;
-	where.dirty = lower & MACHINE_D;
+	where.dirty = (lower & MACHINE_D) || (vmm->config.intel && !shadow->linear);
 	where.gfn = gfn_of(lower);
-	where.rights = (upper & lower & ENTRY) | (lower & MACHINE_G);
+	where.rights = upper & lower & ENTRY;
+	if (shadow->linear)
+		where.rights |= lower & MACHINE_G;
 	return where;
 }
 
@@ -218,6 +224,28 @@ static struct vmm_shadow *shadow_oldest(struct vmm_vcpu *vcpu)
 	return best;
 }
 
+/* Pages of the vCPU's own tables are free for others. */
+static void flush_all(struct vmm *vmm, struct vmm_vcpu *vcpu)
+{
+	tlbtag_vcpu_flush(&vcpu->tags, TLBTAG_TARGET_BOTH, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ALL);
+	vmm_ask_all(vmm, vcpu, TLBTAG_RULE_ALL_CONTEXTS);
+}
+
+static uint64_t eptp_of(const struct vmm *vmm, const struct vmm_table *table)
+{
+	uint64_t eptp = (uint64_t)table->root << MACHINE_PAGE_SHIFT;
+
+	return vmm->config.ept_ad ? eptp | MACHINE_EPTP_AD : eptp;
+}
+
+/* A root that the library has to know of: new, or with entries taken away. */
+static void announce(const struct vmm *vmm, struct vmm_vcpu *vcpu,
+		     const struct vmm_shadow *shadow)
+{
+	if (vmm->config.intel && !shadow->linear && !vmm_has_fault(vmm, FAULT_ROOT_REUSED))
+		tlbtag_vmx_root_start(&vcpu->tags, eptp_of(vmm, &shadow->table));
+}
+
 static struct vmm_shadow *shadow_make(struct vmm *vmm, struct vmm_vcpu *vcpu,
 				      const struct vmm_shadow *key)
 {
@@ -225,16 +253,35 @@ static struct vmm_shadow *shadow_make(struct vmm *vmm, struct vmm_vcpu *vcpu,
 
 	if (shadow->used) {
 		vmm_table_free(vmm, &shadow->table);
-		tlbtag_vcpu_flush(&vcpu->tags, TLBTAG_TARGET_BOTH, TLBTAG_FLUSH_TAG,
-				  TLBTAG_WHY_ALL);
-		vmm_ask_all(vmm, vcpu, TLBTAG_RULE_ALL_CONTEXTS);
+		flush_all(vmm, vcpu);
 	}
 	*shadow = *key;
 	shadow->used = true;
-	shadow->table = (struct vmm_table){ .bits = key->linear ? 1 : 2 };
+	shadow->table = (struct vmm_table){ .bits = key->linear ? 1 : 2, .made = ++vmm->now };
 	shadow->table.root = table_page(vmm);
 	tlbtag_root_set_synced(&vcpu->tags, &shadow->sync);
+	announce(vmm, vcpu, shadow);
 	return shadow;
+}
+
+/*
+ * L1's upper entry names another table than it did: the page that stood for the
+ * old one is not filled with the contents of the new one, which guests that ran
+ * before the change may not see, but goes.
+ */
+static void shadow_relink(struct vmm *vmm, struct vmm_vcpu *vcpu, struct vmm_table *table,
+			  uint32_t index, uint32_t gfn)
+{
+	uint32_t top = index >> table->bits;
+
+	if (table->leaf[top] && table->stands_for[top] != gfn) {
+		machine_write(vmm->machine,
+			      ((uint64_t)table->root << MACHINE_PAGE_SHIFT) + 8 * top, 0);
+		vmm_frame_give(vmm, table->leaf[top]);
+		table->leaf[top] = 0;
+		flush_all(vmm, vcpu);
+	}
+	table->stands_for[top] = (uint8_t)gfn;
 }
 
 static void shadow_sync_one(struct vmm *vmm, const struct vmm_vcpu *vcpu,
@@ -247,11 +294,11 @@ static void shadow_sync_one(struct vmm *vmm, const struct vmm_vcpu *vcpu,
 
 	if (!(old & MACHINE_P))
 		return;
-	where = guest_walk(vm, shadow->key, index, shadow->table.bits);
+	where = guest_walk(vmm, vm, shadow, index);
 	now = (uint64_t)vm->frame[where.gfn] << MACHINE_PAGE_SHIFT;
 	if (!where.present || !vm->frame[where.gfn] || (old & MACHINE_ADDRESS) != now ||
 	    ((old & MACHINE_RW) && !(where.dirty && (where.rights & MACHINE_RW))) ||
-	    ((old ^ where.rights) & MACHINE_G))
+	    (shadow->linear && ((old ^ where.rights) & MACHINE_G)))
 		vmm_table_set(vmm, &shadow->table, index, 0);
 }
 
@@ -262,6 +309,7 @@ static void shadow_sync(struct vmm *vmm, struct vmm_vcpu *vcpu, struct vmm_shado
 	for (uint32_t index = 0; index < indexes; index++)
 		shadow_sync_one(vmm, vcpu, shadow, index);
 	tlbtag_root_set_synced(&vcpu->tags, &shadow->sync);
+	shadow->outdated = false;
 	vmm->counts.syncs++;
 }
 
@@ -286,6 +334,23 @@ void vmm_mmu_drop_page(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page)
 		if (shadow->used && shadow->linear &&
 		    vmm_table_get(vmm, &shadow->table, page))
 			vmm_table_set(vmm, &shadow->table, page, 0);
+	}
+}
+
+/*
+ * The roots that an INVEPT of L1 names are brought up to date when one is used
+ * next, not now: L1 may go on to change its tables. Nothing is announced then, as
+ * the flush of the processor comes with the INVEPT.
+ */
+void vmm_mmu_sync_roots(struct vmm_vcpu *vcpu,
+			const struct tlbtag_invept *invept)
+{
+	for (uint32_t i = 0; i < VMM_ROOTS; i++) {
+		struct vmm_shadow *shadow = &vcpu->shadow[i];
+		uint64_t eptp12 = (uint64_t)shadow->key << MACHINE_PAGE_SHIFT;
+
+		if (shadow->used && !shadow->linear && tlbtag_vmx_invept_hits(invept, eptp12))
+			shadow->outdated = true;
 	}
 }
 
@@ -329,7 +394,7 @@ static bool sync_due(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_sh
 	return due;
 }
 
-static struct vmm_table *root_table(struct vmm *vmm, struct vmm_vcpu *vcpu)
+static const struct vmm_table *root_table(struct vmm *vmm, struct vmm_vcpu *vcpu)
 {
 	struct vmm_shadow key = shadow_key(vmm, vcpu);
 	struct vmm_shadow *shadow;
@@ -341,18 +406,31 @@ static struct vmm_table *root_table(struct vmm *vmm, struct vmm_vcpu *vcpu)
 		return &vmm->vm[vcpu->vm].npt;
 	}
 	shadow = shadow_find(vcpu, &key);
-	if (!shadow)
+	if (!shadow) {
 		shadow = shadow_make(vmm, vcpu, &key);
-	else if (sync_due(vmm, vcpu, shadow))
+	} else if (sync_due(vmm, vcpu, shadow)) {
 		shadow_sync(vmm, vcpu, shadow);
+		announce(vmm, vcpu, shadow);
+	} else if (shadow->outdated) {
+		shadow_sync(vmm, vcpu, shadow);
+	}
 	shadow->used_at = ++vmm->now;
 	return &shadow->table;
 }
 
-void vmm_mmu_load(struct vmm *vmm, struct vmm_vcpu *vcpu)
+static void load_vmcs(const struct vmm *vmm, struct machine_vmcs *vmcs,
+		      const struct vmm_table *table)
 {
-	struct machine_vmcb *vmcb = &vcpu->vmcb[vcpu->in_l2];
-	uint64_t root = (uint64_t)root_table(vmm, vcpu)->root << MACHINE_PAGE_SHIFT;
+	if (vmm->config.l0_nested_paging)
+		vmcs->eptp = eptp_of(vmm, table);
+	else
+		vmcs->registers.cr3 = (uint64_t)table->root << MACHINE_PAGE_SHIFT;
+}
+
+static void load_vmcb(const struct vmm *vmm, struct machine_vmcb *vmcb,
+		      const struct vmm_table *table)
+{
+	uint64_t root = (uint64_t)table->root << MACHINE_PAGE_SHIFT;
 
 	if (vmm->config.l0_nested_paging) {
 		if (vmcb->ncr3 != root || !vmcb->np_enable)
@@ -365,6 +443,17 @@ void vmm_mmu_load(struct vmm *vmm, struct vmm_vcpu *vcpu)
 		vmcb->clean &= ~MACHINE_VMCB_CLEAN_CR;
 	vmcb->registers.cr3 = root;
 	vmcb->np_enable = false;
+}
+
+void vmm_mmu_load(struct vmm *vmm, struct vmm_vcpu *vcpu)
+{
+	const struct vmm_table *table = root_table(vmm, vcpu);
+
+	vcpu->root_made = table->made;
+	if (vmm->config.intel)
+		load_vmcs(vmm, &vcpu->vmcs[vcpu->in_l2], table);
+	else
+		load_vmcb(vmm, &vcpu->vmcb[vcpu->in_l2], table);
 }
 
 /* --- faults --- */
@@ -394,7 +483,7 @@ enum vmm_fault_answer vmm_mmu_fault(struct vmm *vmm, struct vmm_vcpu *vcpu, uint
 		vmm_complain(vmm, VMM_BROKEN, vcpu, "a fault without a root");
 		return FAULT_FIXED;
 	}
-	where = guest_walk(vm, shadow->key, index, shadow->table.bits);
+	where = guest_walk(vmm, vm, shadow, index);
 	if (!where.present)
 		return key.linear ? FAULT_GUESTS : FAULT_REFLECTED;
 	if (write && !(where.rights & MACHINE_RW)) {
@@ -405,6 +494,7 @@ enum vmm_fault_answer vmm_mmu_fault(struct vmm *vmm, struct vmm_vcpu *vcpu, uint
 	}
 	if (write)
 		set_dirty(vmm, vm, &where);
+	shadow_relink(vmm, vcpu, &shadow->table, index, where.leaf);
 	vmm_table_set(vmm, &shadow->table, index, entry_for(vmm, vm, &where, write));
 	return FAULT_FIXED;
 }

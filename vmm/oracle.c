@@ -159,37 +159,48 @@ void vmm_probe(struct vmm *vmm)
 /* --- entries --- */
 
 /* Is anything left under the tag that this context must not see? */
-static bool is_due(const struct vmm *vmm, const struct vmm_vcpu *vcpu, tlbtag_t tag)
+static bool is_due(const struct vmm *vmm, const struct vmm_vcpu *vcpu, uint32_t tag)
 {
 	const struct vmm_view *view = &vcpu->view[vmm_context_of(vcpu)];
 	const struct vmm_trace *left = &vmm->left[vcpu->cpu][tag];
 
 	if (left->owner != vmm_owner(vmm, vcpu) || left->time < view->asked)
 		return true;
+	if (view->root != vcpu->vmcs[vcpu->in_l2].eptp || left->time < vcpu->root_made)
+		return true;
 	return view->cpu != vcpu->cpu || left->time < view->elsewhere;
 }
 
-static void note_spare(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct tlbtag_plan *plan)
+static void note_spare(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_entry *entry)
 {
-	/* L1 chose an ASID that has no context, and no entry came of it. */
-	if (is_due(vmm, vcpu, plan->tag) || (plan->why & TLBTAG_WHY_ASID_CHANGE))
+	uint32_t known = TLBTAG_WHY_ASID_CHANGE;
+
+	/*
+	 * L1 chose a tag that has no context, and no entry came of it; on Intel also:
+	 * one of two that share a VPID did not run in between.
+	 */
+	if (vmm->config.intel)
+		known |= TLBTAG_WHY_SHARED;
+	if (is_due(vmm, vcpu, entry->tag) || (entry->why & known))
 		return;
 	vmm->counts.spare++;
 	if (vmm->config.spare_is_wrong)
 		vmm_complain(vmm, VMM_SPARE, vcpu, "the entry flushes and nothing required it");
 }
 
-void vmm_note_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct tlbtag_plan *plan)
+void vmm_note_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_entry *entry)
 {
 	struct vmm_view *view = &vcpu->view[vmm_context_of(vcpu)];
-	tlbtag_t tag = vcpu->vmcb[vcpu->in_l2].asid;
+	uint32_t tag = vmm_tag_of(vmm, vcpu);
 
 	vmm->counts.entries++;
-	if (plan->flush != TLBTAG_FLUSH_NONE) {
+	if (entry->flushes) {
 		vmm->counts.flushes++;
-		note_spare(vmm, vcpu, plan);
+		note_spare(vmm, vcpu, entry);
 	}
 	vmm->left[vcpu->cpu][tag] = (struct vmm_trace){ vmm_owner(vmm, vcpu), ++vmm->now };
+	view->root = vcpu->vmcs[vcpu->in_l2].eptp;
+	view->nested_root = vcpu->nested_root;
 	if (view->cpu == vcpu->cpu)
 		return;
 	view->elsewhere = vmm->now;

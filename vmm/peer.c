@@ -134,6 +134,21 @@ void vmm_peer_plan(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu,
 	}
 }
 
+/* The hardware took an entry. */
+void vmm_peer_took(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu)
+{
+	struct vmm_peer_context *peer = peer_of(vcpu);
+	bool owners_are_l2 = vmm->config.policy == VMM_POLICY_VM_L2_TAG;
+
+	peer->ran[cpu] = true;
+	peer->done[cpu] = peer->requests;
+	peer->cpu = cpu;
+	peer->tag = vmm_tag_of(vmm, vcpu);
+	vcpu->peer[0].flush = false;
+	vmm->cpu[cpu].flush_due = false;
+	vmm->cpu[cpu].last[peer->tag] = vcpu->in_l2 == owners_are_l2 ? vcpu : NULL;
+}
+
 /* What the policy forgets when a vCPU goes. */
 void vmm_peer_forget(struct vmm *vmm, const struct vmm_vcpu *vcpu)
 {

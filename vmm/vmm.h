@@ -28,17 +28,26 @@ struct vmm_op {
 	uint8_t arg[VMM_ARGS];
 };
 
+/* Where an operation can be. */
+enum vmm_vendor {
+	VMM_EITHER = 0,
+	VMM_AMD = 1,
+	VMM_INTEL = 2,
+};
+
 /**
  * struct vmm_op_info - a kind of operation
  * @name: as in story files
  * @args: names of the arguments in use, NULL after the last
  * @about: one line for the manual and for explanations
+ * @vendor: enum vmm_vendor; elsewhere it is left out
  * @weight: how often a generator should choose it, 1 is rare
  */
 struct vmm_op_info {
 	const char *name;
 	const char *args[VMM_ARGS + 1];
 	const char *about;
+	uint8_t vendor;
 	unsigned int weight;
 };
 
@@ -48,12 +57,14 @@ extern const unsigned int vmm_op_kinds;
 /**
  * struct vmm_fault - a mistake that somebody made, put back on purpose
  * @name: short and stable, as on the command line
+ * @vendor: enum vmm_vendor
  * @statement: what is done wrong
  * @source: where it happened
  * @property: what it breaks (P1 .. P9 of doc/MODEL.md)
  */
 struct vmm_fault {
 	const char *name;
+	uint8_t vendor;
 	const char *statement;
 	const char *source;
 	const char *property;
@@ -93,6 +104,7 @@ const char *vmm_policy_name(unsigned int policy);
  * @l0_nested_paging: L0 uses NPT or EPT; else it shadows L1's linear tables
  * @l1_nested_paging: L1 uses NPT or EPT for L2
  * @invlpga_broken: AMD: quirk Q1, and the library knows of it
+ * @ept_ad: Intel: L0's EPTs have accessed and dirty flags
  * @contexts: L2 contexts per vCPU, 1 .. 8
  * @tags: size of the pool, the fallback included
  * @cpus, @vms, @vcpus: how many; vCPUs per VM
@@ -112,6 +124,7 @@ struct vmm_config {
 	bool l0_nested_paging;
 	bool l1_nested_paging;
 	bool invlpga_broken;
+	bool ept_ad;
 	bool reuse_at_once;
 	bool forgetful;
 	bool spare_is_wrong;

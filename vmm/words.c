@@ -48,6 +48,7 @@ static void say(struct vmm_verdict *verdict, const char *format, ...)
 /* --- who --- */
 
 struct who {
+	bool intel;
 	bool stranger;
 	uint8_t vm;
 	uint8_t vcpu;
@@ -55,9 +56,10 @@ struct who {
 	uint64_t lives;
 };
 
-static struct who who_of(uint64_t owner)
+static struct who who_of(const struct vmm *vmm, uint64_t owner)
 {
 	return (struct who){
+		.intel = vmm->config.intel,
 		.stranger = owner >> 60 == 5 && (owner & 0xfff0) == 0,
 		.vm = owner >> 4 & 15,
 		.vcpu = owner >> 8 & 15,
@@ -70,9 +72,11 @@ static void say_who(struct vmm_verdict *verdict, const struct who *who)
 {
 	if (who->stranger)
 		say(verdict, "the system that had the CPU while it was off");
+	else if (who->context == CONTEXT_NO_VPID)
+		say(verdict, "L2 without a VPID of VM %u vCPU %u", who->vm, who->vcpu);
 	else if (who->context)
-		say(verdict, "L2 under L1's ASID %u of VM %u vCPU %u", who->context, who->vm,
-		    who->vcpu);
+		say(verdict, "L2 under L1's %s %u of VM %u vCPU %u", who->intel ? "VPID" : "ASID",
+		    who->context, who->vm, who->vcpu);
 	else
 		say(verdict, "L1 of VM %u vCPU %u", who->vm, who->vcpu);
 }
@@ -82,7 +86,7 @@ static void say_who(struct vmm_verdict *verdict, const struct who *who)
 static uint32_t rule_for_foreign(const struct vmm *vmm, const struct vmm_vcpu *vcpu,
 				 const struct who *who)
 {
-	const struct who self = who_of(vmm_owner(vmm, vcpu));
+	const struct who self = who_of(vmm, vmm_owner(vmm, vcpu));
 	const struct tlbtag_ctx *ctx = vcpu->in_l2 && vcpu->tags.active ?
 					       &vcpu->tags.l2[vcpu->tags.active - 1].ctx :
 					       &vcpu->tags.l1;
@@ -138,7 +142,7 @@ static void explain_rule(const struct vmm *vmm, const struct vmm_finding *findin
 static void say_access(const struct vmm *vmm, const struct vmm_finding *finding,
 		       struct vmm_verdict *verdict)
 {
-	struct who self = who_of(vmm_owner(vmm, finding->vcpu));
+	struct who self = who_of(vmm, vmm_owner(vmm, finding->vcpu));
 
 	say(verdict, "CPU %u: a %s of page %u by ", verdict->cpu,
 	    (finding->access & MACHINE_TYPE) == MACHINE_WRITE ? "write" : "read",
@@ -222,14 +226,14 @@ void vmm_find(struct vmm *vmm, const struct vmm_finding *finding)
 		.vm = vcpu->vm,
 		.vcpu = vcpu->nr,
 		.level = vcpu->in_l2 ? 2 : 1,
-		.tag = vcpu->vmcb[vcpu->in_l2].asid,
+		.tag = vmm_tag_of(vmm, vcpu),
 		.address = finding->address,
 		.got = finding->outcome->page,
 		.filled_at = vmm->step,
 	};
-	who = who_of(vmm_owner(vmm, vcpu));
+	who = who_of(vmm, vmm_owner(vmm, vcpu));
 	if (entry) {
-		who = who_of(entry->is.foreign ? entry->is.foreign : entry->is.owner);
+		who = who_of(vmm, entry->is.foreign ? entry->is.foreign : entry->is.owner);
 		verdict->filled_at = vmm_step_of(vmm, entry->first_filled);
 	}
 	verdict->filled_by_vm = who.vm;

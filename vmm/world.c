@@ -9,64 +9,6 @@
 
 #define STRANGER UINT64_C(0x5000000000000001)
 
-void vmm_config_init(struct vmm_config *config)
-{
-	*config = (struct vmm_config){
-		.flush_by_asid = true,
-		.l0_nested_paging = true,
-		.l1_nested_paging = true,
-		.contexts = 1,
-		.tags = 16,
-		.cpus = 2,
-		.vms = 2,
-		.vcpus = 2,
-		.speculation = MACHINE_SPECULATE_ALWAYS,
-		.seed = 1,
-		.rule_off = UINT32_MAX,
-		.fault = VMM_FAULT_NONE,
-	};
-}
-
-static bool shares_by_policy(const struct vmm_config *config)
-{
-	return config->policy == VMM_POLICY_ONE_TAG || config->policy == VMM_POLICY_VM_L2_TAG;
-}
-
-const char *vmm_config_check(const struct vmm_config *config)
-{
-	if (config->intel)
-		return "the model hypervisor runs on AMD only as yet";
-	if (config->l1_nested_paging && !config->l0_nested_paging)
-		return "L1 has nested paging only if L0 has";
-	if (config->contexts < 1 || config->contexts > TLBTAG_L2_MAX)
-		return "there are 1 to 8 L2 contexts";
-	if (config->tags < 1 || config->tags > VMM_TAGS_MAX)
-		return "there are 1 to 64 tags";
-	if (config->cpus < 1 || config->cpus > VMM_CPUS_MAX)
-		return "there are 1 to 4 CPUs";
-	if (config->vms < 1 || config->vms > VMM_VMS_MAX)
-		return "there are 1 to 3 VMs";
-	if (config->vcpus < 1 || config->vcpus > VMM_VCPUS_MAX)
-		return "there are 1 to 4 vCPUs in each VM";
-	if (config->speculation > MACHINE_SPECULATE_ALWAYS)
-		return "speculation is 0, 1 or 2";
-	if (config->policy >= VMM_POLICIES)
-		return "there is no such policy";
-	if (config->policy != VMM_POLICY_LIBRARY && !config->invlpga_broken)
-		return "the peers make no use of INVLPGA";
-	if (config->policy == VMM_POLICY_ONE_TAG && config->shared_tag)
-		return "one tag for L1 and L2 is one for each vCPU";
-	if (shares_by_policy(config) && config->contexts != 1)
-		return "a policy with one tag for several guests leaves one L2 context";
-	if (shares_by_policy(config) && config->tags < 4 * config->vms * config->vcpus)
-		return "a policy with one tag for several guests needs 4 tags for each vCPU";
-	if (config->rule_off != UINT32_MAX && config->rule_off >= TLBTAG_RULE_COUNT)
-		return "there is no such rule";
-	if (config->fault != VMM_FAULT_NONE && config->fault >= vmm_fault_count)
-		return "there is no such fault";
-	return NULL;
-}
-
 /* --- who is who --- */
 
 /* VM, vCPU and context in the low bits; lifetimes above. Never 0. */
@@ -79,7 +21,9 @@ uint64_t vmm_owner(const struct vmm *vmm, const struct vmm_vcpu *vcpu)
 	       (uint64_t)(vcpu->lifetime & 0xffffff) << 40;
 }
 
-#define OWNER_NESTED_MASK UINT64_C(0xfffffff0ff)
+/* Who may use whose nested translations: vCPUs of a VM; on Intel all contexts. */
+#define OWNER_NESTED_AMD UINT64_C(0xfffffff0ff)
+#define OWNER_NESTED_INTEL UINT64_C(0xffffff00ff)
 
 struct machine_registers vmm_registers(const struct vmm *vmm, const struct vmm_vcpu *vcpu,
 				       bool l2)
@@ -92,7 +36,7 @@ struct machine_registers vmm_registers(const struct vmm *vmm, const struct vmm_v
 		.cr0 = MACHINE_CR0_PG | MACHINE_CR0_WP,
 		.cr3 = root << MACHINE_PAGE_SHIFT,
 		.cr4 = MACHINE_CR4_PGE,
-		.efer = MACHINE_EFER_SVME,
+		.efer = vmm->config.intel ? 0 : MACHINE_EFER_SVME,
 	};
 }
 
@@ -133,8 +77,9 @@ void vmm_vcpu_start_tags(struct vmm *vmm, struct vmm_vcpu *vcpu)
 		spoil_first_cpu(vcpu);
 	start_views(vcpu, 0);
 	for (uint32_t i = 0; i < 2; i++) {
+		vcpu->vmcs[i] = (struct machine_vmcs){ .ept = vmm->config.l0_nested_paging };
 		vcpu->vmcb[i] = (struct machine_vmcb){ .np_enable = vmm->config.l0_nested_paging };
-		vcpu->vmcb[i].registers = vmm_registers(vmm, vcpu, i);
+		*vmm_registers_of(vmm, vcpu, i) = vmm_registers(vmm, vcpu, i);
 		vcpu->vmcb[i].address = (UINT64_C(1) << 32) +
 					(vcpu->vm * VMM_VCPUS_MAX + vcpu->nr) * 8192u + i * 4096u;
 	}
@@ -244,7 +189,7 @@ void vmm_vm_start(struct vmm *vmm, struct vmm_vm *vm)
 	machine_reset(vm->reference, 1);
 	memset(vm->frame, 0, sizeof(vm->frame));
 	lay_out(vmm, vm);
-	vm->npt = (struct vmm_table){ .bits = 2 };
+	vm->npt = (struct vmm_table){ .bits = 2, .made = ++vmm->now };
 	vm->npt.root = vmm_frame_take(vmm, FRAME_TABLE);
 	for (uint32_t word = 0; word < VMM_WORDS; word++)
 		machine_write(vmm->machine,
@@ -286,21 +231,47 @@ static void start_stranger(struct vmm *vmm)
 			      (uint64_t)data << MACHINE_PAGE_SHIFT | ENTRY | MACHINE_G);
 }
 
-/* Another system ran on the CPU and used every tag. */
-void vmm_stranger_run(struct vmm *vmm, uint32_t cpu)
+static void stranger_svm(struct vmm *vmm, uint32_t cpu, uint32_t tag,
+			 const struct machine_registers *registers)
 {
 	struct machine_vmcb vmcb = { .address = UINT64_C(1) << 33, .owner = STRANGER };
 
-	vmcb.registers.cr0 = MACHINE_CR0_PG | MACHINE_CR0_WP;
-	vmcb.registers.cr3 = (uint64_t)vmm->stranger.root << MACHINE_PAGE_SHIFT;
-	vmcb.registers.cr4 = MACHINE_CR4_PGE;
-	for (uint32_t tag = 1; tag <= vmm->config.tags; tag++) {
-		vmcb.asid = tag;
-		vmcb.clean = 0;
-		machine_svm_run(vmm->machine, cpu, &vmcb);
-		machine_speculate(vmm->machine, cpu, 0, 0);
-		machine_svm_exit(vmm->machine, cpu, &vmcb);
+	vmcb.registers = *registers;
+	vmcb.asid = tag;
+	machine_svm_run(vmm->machine, cpu, &vmcb);
+	machine_speculate(vmm->machine, cpu, 0, 0);
+	machine_svm_exit(vmm->machine, cpu, &vmcb);
+}
+
+static void stranger_vmx(struct vmm *vmm, uint32_t cpu, uint32_t tag,
+			 const struct machine_registers *registers)
+{
+	struct machine_vmcs vmcs = { .owner = STRANGER, .use_vpid = true };
+
+	vmcs.registers = *registers;
+	vmcs.vpid = (uint16_t)tag;
+	machine_vmx_enter(vmm->machine, cpu, &vmcs);
+	machine_speculate(vmm->machine, cpu, 0, 0);
+	machine_vmx_exit(vmm->machine, cpu, &vmcs);
+}
+
+/* Another system ran on the CPU and used every tag. */
+void vmm_stranger_run(struct vmm *vmm, uint32_t cpu)
+{
+	const struct machine_registers registers = {
+		.cr0 = MACHINE_CR0_PG | MACHINE_CR0_WP,
+		.cr3 = (uint64_t)vmm->stranger.root << MACHINE_PAGE_SHIFT,
+		.cr4 = MACHINE_CR4_PGE,
+	};
+
+	for (uint32_t tag = 0; tag <= vmm->config.tags; tag++) {
 		vmm->left[cpu][tag] = (struct vmm_trace){ STRANGER, ++vmm->now };
+		if (tag == 0)
+			continue;
+		if (vmm->config.intel)
+			stranger_vmx(vmm, cpu, tag, &registers);
+		else
+			stranger_svm(vmm, cpu, tag, &registers);
 	}
 }
 
@@ -310,7 +281,7 @@ static struct machine_config hardware_config(const struct vmm_config *config)
 {
 	struct machine_config machine;
 
-	machine_config_init(&machine, MACHINE_AMD);
+	machine_config_init(&machine, config->intel ? MACHINE_INTEL : MACHINE_AMD);
 	machine.use = MACHINE_HARDWARE;
 	machine.speculation = (enum machine_speculation)config->speculation;
 	machine.clean = MACHINE_CLEAN_OLD;
@@ -320,7 +291,7 @@ static struct machine_config hardware_config(const struct vmm_config *config)
 	machine.frames = VMM_FRAMES;
 	machine.linear = (struct machine_geometry){ 2, 1 };
 	machine.nested = (struct machine_geometry){ 2, 2 };
-	machine.nested_owner_mask = OWNER_NESTED_MASK;
+	machine.nested_owner_mask = config->intel ? OWNER_NESTED_INTEL : OWNER_NESTED_AMD;
 	machine.quirks = (struct machine_quirks){
 		.invlpga_npt_broken = config->invlpga_broken,
 		.no_flushbyasid = !config->flush_by_asid,
@@ -328,11 +299,11 @@ static struct machine_config hardware_config(const struct vmm_config *config)
 	return machine;
 }
 
-static struct machine *make_reference(void)
+static struct machine *make_reference(bool intel)
 {
 	struct machine_config machine;
 
-	machine_config_init(&machine, MACHINE_AMD);
+	machine_config_init(&machine, intel ? MACHINE_INTEL : MACHINE_AMD);
 	machine.use = MACHINE_REFERENCE;
 	machine.speculation = MACHINE_SPECULATE_ALWAYS;
 	machine.clean = MACHINE_CLEAN_NEW;
@@ -340,18 +311,32 @@ static struct machine *make_reference(void)
 	machine.frames = VMM_GFNS;
 	machine.linear = (struct machine_geometry){ 2, 1 };
 	machine.nested = (struct machine_geometry){ 2, 2 };
-	machine.quirks = (struct machine_quirks){ .init_flushes = true };
+	machine.quirks = (struct machine_quirks){ .init_flushes = !intel };
 	return machine_create(&machine);
 }
 
 static bool same_machine(const struct machine_config *one, const struct machine_config *other)
 {
-	return one->speculation == other->speculation && one->forgetful == other->forgetful &&
+	return one->vendor == other->vendor && one->speculation == other->speculation &&
+	       one->forgetful == other->forgetful &&
 	       one->quirks.invlpga_npt_broken == other->quirks.invlpga_npt_broken &&
 	       one->quirks.no_flushbyasid == other->quirks.no_flushbyasid;
 }
 
-static bool make_machine(struct vmm *vmm, const struct vmm_config *config)
+/* The machines that the guests believe to have. */
+static bool make_references(struct vmm *vmm, bool intel)
+{
+	for (uint32_t i = 0; i < VMM_VMS_MAX; i++) {
+		if (vmm->vm[i].reference)
+			machine_destroy(vmm->vm[i].reference);
+		vmm->vm[i].reference = make_reference(intel);
+		if (!vmm->vm[i].reference)
+			return false;
+	}
+	return true;
+}
+
+static bool make_machines(struct vmm *vmm, const struct vmm_config *config)
 {
 	struct machine_config machine = hardware_config(config);
 	const struct machine_observer observer = { .cookie = vmm, .assist = vmm_assist };
@@ -360,6 +345,9 @@ static bool make_machine(struct vmm *vmm, const struct vmm_config *config)
 		machine_reset(vmm->machine, config->seed);
 		return true;
 	}
+	if ((!vmm->machine || vmm->machine_config.vendor != machine.vendor) &&
+	    !make_references(vmm, config->intel))
+		return false;
 	if (vmm->machine)
 		machine_destroy(vmm->machine);
 	vmm->machine_config = machine;
@@ -373,11 +361,11 @@ static void start_library(struct vmm *vmm)
 {
 	const struct vmm_config *config = &vmm->config;
 	const struct tlbtag_hw hw = {
-		.vendor = TLBTAG_AMD,
+		.vendor = config->intel ? TLBTAG_INTEL : TLBTAG_AMD,
 		.nr_tags = config->tags + 1u,
 		.nr_cpus = config->cpus,
 		.flush_by_tag = config->flush_by_asid,
-		.tag_covers_guest_physical = true,
+		.tag_covers_guest_physical = !config->intel,
 		.nested_paging = config->l0_nested_paging,
 		.invlpga_unreliable = config->invlpga_broken,
 	};
@@ -412,7 +400,8 @@ static void start_cpus(struct vmm *vmm)
 		vmm->cpu[cpu].online = true;
 		vmm->cpu[cpu].generation = 1;
 		vmm->cpu[cpu].next = 1;
-		machine_wrmsr_efer(vmm->machine, cpu, MACHINE_EFER_SVME);
+		if (!vmm->config.intel)
+			machine_wrmsr_efer(vmm->machine, cpu, MACHINE_EFER_SVME);
 	}
 }
 
@@ -436,7 +425,7 @@ static void start_vms(struct vmm *vmm)
 void vmm_restart(struct vmm *vmm, const struct vmm_config *config)
 {
 	vmm->config = *config;
-	if (!make_machine(vmm, config))
+	if (!make_machines(vmm, config))
 		abort();
 	memset(&vmm->counts, 0, sizeof(vmm->counts));
 	vmm->verdict.wrong = VMM_FINE;
@@ -456,18 +445,12 @@ struct vmm *vmm_create(const struct vmm_config *config)
 
 	if (!vmm)
 		return NULL;
-	for (uint32_t i = 0; i < VMM_VMS_MAX; i++) {
-		vmm->vm[i].reference = make_reference();
-		if (!vmm->vm[i].reference)
-			goto fail;
+	if (!make_machines(vmm, config)) {
+		vmm_destroy(vmm);
+		return NULL;
 	}
-	if (!make_machine(vmm, config))
-		goto fail;
 	vmm_restart(vmm, config);
 	return vmm;
-fail:
-	vmm_destroy(vmm);
-	return NULL;
 }
 
 void vmm_destroy(struct vmm *vmm)
