@@ -165,7 +165,7 @@ static bool has_shadow_root(const struct tlbtag_vcpu *vcpu, const struct tlbtag_
 static uint32_t work_of_entry(const struct tlbtag_vcpu *vcpu, const struct tlbtag_l2 *l2,
 			      const struct tlbtag_vmcb12 *vmcb12, uint64_t generation)
 {
-	uint32_t work = TLBTAG_WORK_DRAIN_L2;
+	uint32_t work = TLBTAG_RULE(QUEUE_DRAIN) ? TLBTAG_WORK_DRAIN_L2 : 0;
 
 	if (has_shadow_root(vcpu, vmcb12) && l2->ctx.demand > generation)
 		work |= TLBTAG_WORK_SYNC;
@@ -212,7 +212,7 @@ uint32_t tlbtag_nested_exit(struct tlbtag_vcpu *vcpu)
 		return 0;
 	tlbtag_vcpu_accept(vcpu);
 	vcpu->active = TLBTAG_ACTIVE_L1;
-	return TLBTAG_WORK_DRAIN_L1;
+	return TLBTAG_RULE(QUEUE_DRAIN) ? TLBTAG_WORK_DRAIN_L1 : 0;
 }
 TLBTAG_EXPORT(tlbtag_nested_exit);
 

@@ -162,19 +162,31 @@ static enum tlbtag_target resolve(const struct tlbtag_vcpu *vcpu, enum tlbtag_ta
 }
 
 /*
- * A queue may be dropped if everything in it is covered: its addresses may be
- * global, and L2's queue is for all L2 contexts.
+ * The addresses of a queue may be global, and under shadow paging they are to go
+ * from the roots as well, which only a guest's flush sees to.
  */
-static uint32_t purge_of(const struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
-			 enum tlbtag_flush flush)
+static bool covers_addresses(const struct tlbtag_vcpu *vcpu, enum tlbtag_flush flush,
+			     uint32_t why)
 {
-	if (flush == TLBTAG_FLUSH_NONGLOBAL)
+	if (!TLBTAG_RULE(QUEUE_COVERED))
+		return true;
+	return flush != TLBTAG_FLUSH_NONGLOBAL &&
+	       (vcpu->vm->host->hw.nested_paging || (why & GUEST_FLUSHES));
+}
+
+/* A queue may be dropped if all in it is covered; L2's is for all L2 contexts. */
+static uint32_t purge_of(const struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
+			 enum tlbtag_flush flush, uint32_t why)
+{
+	if (!covers_addresses(vcpu, flush, why))
 		return 0;
 	switch (target) {
 	case TLBTAG_TARGET_ACTIVE:
 		if (!tlbtag_vcpu_in_l2(vcpu))
 			return TLBTAG_WORK_PURGE_L1;
-		return vcpu->l2_count == 1 ? TLBTAG_WORK_PURGE_L2 : 0;
+		if (vcpu->l2_count > 1 && TLBTAG_RULE(QUEUE_COVERED))
+			return 0;
+		return TLBTAG_WORK_PURGE_L2;
 	case TLBTAG_TARGET_L1:
 		return TLBTAG_WORK_PURGE_L1;
 	case TLBTAG_TARGET_L2:
@@ -191,7 +203,7 @@ uint32_t tlbtag_vcpu_flush(struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
 	uint32_t work;
 
 	target = resolve(vcpu, target, why);
-	work = purge_of(vcpu, target, flush);
+	work = purge_of(vcpu, target, flush, why);
 	switch (target) {
 	case TLBTAG_TARGET_ACTIVE:
 		return work | tlbtag_vcpu_pend(vcpu, tlbtag_vcpu_active(vcpu), flush, why);

@@ -211,7 +211,7 @@ int tlbtag_vmx_nested_enter(struct tlbtag_vcpu *vcpu, const struct tlbtag_vmcs12
 	else if (!has_own_tag(vcpu, l2, vmcs12))
 		separate(vcpu, l2);
 
-	*work = TLBTAG_WORK_DRAIN_L2;
+	*work = TLBTAG_RULE(QUEUE_DRAIN) ? TLBTAG_WORK_DRAIN_L2 : 0;
 	if (l2->ctx.shadow_linear && l2->ctx.demand > generation)
 		*work |= TLBTAG_WORK_SYNC;
 	return 0;

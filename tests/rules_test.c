@@ -134,6 +134,24 @@ static uint32_t l1_after_pv_flush_in_l2(void)
 	return lab_enter(&lab.vcpu[0], 0).why;
 }
 
+static uint32_t work_of_nested_exit(void)
+{
+	struct lab lab;
+
+	start(&lab, true, false);
+	lab_vmrun(&lab.vcpu[0], 1, 0);
+	return tlbtag_nested_exit(&lab.vcpu[0]);
+}
+
+static uint32_t purge_by_the_mmu_under_shadow_paging(void)
+{
+	struct lab lab;
+
+	start(&lab, false, false);
+	return tlbtag_vcpu_flush(&lab.vcpu[0], TLBTAG_TARGET_L1, TLBTAG_FLUSH_TAG,
+				 TLBTAG_WHY_ALL);
+}
+
 static uint32_t l1_after_reset(void)
 {
 	struct lab lab;
@@ -167,6 +185,9 @@ static const struct {
 	{ "INVLPGA_DROP", TLBTAG_RULE_INVLPGA_DROP, invlpga_under_shadow_paging,
 	  TLBTAG_WORK_DROP_ADDRESS, 0 },
 	{ "PV_L1", TLBTAG_RULE_PV_L1, l1_after_pv_flush_in_l2, TLBTAG_WHY_PV, 0 },
+	{ "QUEUE_DRAIN", TLBTAG_RULE_QUEUE_DRAIN, work_of_nested_exit, TLBTAG_WORK_DRAIN_L1, 0 },
+	{ "QUEUE_COVERED", TLBTAG_RULE_QUEUE_COVERED, purge_by_the_mmu_under_shadow_paging, 0,
+	  TLBTAG_WORK_PURGE_L1 },
 	{ "RESET", TLBTAG_RULE_RESET, l1_after_reset, TLBTAG_WHY_RESET, 0 },
 };
 

@@ -171,6 +171,32 @@ TEST(vcpu_requests_hit_the_contexts_they_name)
 	}
 }
 
+/* What only empties the TLB leaves in shadow roots what the queue is about. */
+TEST(vcpu_queue_is_purged_only_by_what_covers_it)
+{
+	struct tlbtag_hw hw = lab_hw(15);
+	struct lab lab;
+
+	for (uint32_t shadow = 0; shadow < 2; shadow++) {
+		uint32_t purge = shadow ? 0 : TLBTAG_WORK_PURGE_L1;
+
+		hw.nested_paging = !shadow;
+		lab_start(&lab, &hw);
+		lab_start_vcpus(&lab);
+		CHECK_EQ(tlbtag_vcpu_flush(&lab.vcpu[0], TLBTAG_TARGET_L1, TLBTAG_FLUSH_TAG,
+					   TLBTAG_WHY_ALL),
+			 purge);
+		CHECK_EQ(tlbtag_vcpu_flush(&lab.vcpu[0], TLBTAG_TARGET_L1, TLBTAG_FLUSH_TAG,
+					   TLBTAG_WHY_GUEST) &
+				 TLBTAG_WORK_PURGE_L1,
+			 TLBTAG_WORK_PURGE_L1);
+		CHECK_EQ(tlbtag_vcpu_flush(&lab.vcpu[0], TLBTAG_TARGET_L1,
+					   TLBTAG_FLUSH_NONGLOBAL, TLBTAG_WHY_GUEST) &
+				 TLBTAG_WORK_PURGE_L1,
+			 0);
+	}
+}
+
 /* SPEC C.9: the paravirtual flush is L1's, also while L2 runs. */
 TEST(vcpu_pv_flush_reaches_l1_from_within_l2)
 {

@@ -60,6 +60,9 @@
 	X(INVLPGA_DROP, "under shadow paging INVLPGA drops its address from all cached roots",   \
 	  "SPEC C.8 e")                                                                          \
 	X(PV_L1, "a paravirtual flush reaches L1's context whichever level runs", "SPEC C.9")    \
+	X(QUEUE_DRAIN, "a change of level makes the new level's flush queue due", "SPEC C.9")    \
+	X(QUEUE_COVERED, "a flush queue is purged only if all in it is flushed",                 \
+	  "SPEC C.3, KVM.md 4.4")                                                                \
 	X(RESET, "INIT and reset of a vCPU flush L1's context", "SPEC B.6")                      \
 	X(EPT_SCOPE, "what the MMU changed is flushed by EPT root, which no flush by VPID covers", \
 	  "SPEC G, SDM3 28.3.3.1")                                                               \

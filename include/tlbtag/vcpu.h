@@ -186,7 +186,7 @@ void tlbtag_vcpu_reset(struct tlbtag_vcpu *vcpu);
  * Context: the vCPU's thread.
  * Return: a set of TLBTAG_WORK_: SYNC if the guest flushed and its roots are
  * shadow tables; PURGE for each level of which every context is flushed, global
- * entries included.
+ * entries included, and under shadow paging synced as well.
  */
 uint32_t tlbtag_vcpu_flush(struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
 			   enum tlbtag_flush flush, uint32_t why);
