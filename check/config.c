@@ -19,6 +19,7 @@ const struct config_key config_keys[] = {
 	KEY("l0_nested_paging", l0_nested_paging, CONFIG_FLAG),
 	KEY("l1_nested_paging", l1_nested_paging, CONFIG_FLAG),
 	KEY("invlpga_broken", invlpga_broken, CONFIG_FLAG),
+	KEY("pcid", pcid, CONFIG_FLAG),
 	KEY("ept_ad", ept_ad, CONFIG_FLAG),
 	KEY("reuse_at_once", reuse_at_once, CONFIG_FLAG),
 	KEY("forgetful", forgetful, CONFIG_FLAG),

@@ -84,6 +84,7 @@ static void draw_config(struct seed *seed, struct vmm_config *config)
 	config->l0_nested_paging = seed_chance(seed, 2, 3);
 	config->l1_nested_paging = seed_chance(seed, 2, 3);
 	config->invlpga_broken = !config->intel && seed_chance(seed, 1, 3);
+	config->pcid = config->l0_nested_paging && seed_chance(seed, 1, 3);
 	config->ept_ad = config->intel && config->l0_nested_paging && seed_chance(seed, 1, 2);
 	config->reuse_at_once = seed_chance(seed, 1, 2);
 	config->speculation = (uint8_t)seed_below(seed, 3);

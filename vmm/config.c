@@ -42,6 +42,8 @@ const char *vmm_config_check(const struct vmm_config *config)
 		return "this mistake is the other vendor's";
 	if (config->l1_nested_paging && !config->l0_nested_paging)
 		return "L1 has nested paging only if L0 has";
+	if (config->pcid && !config->l0_nested_paging)
+		return "guests have PCIDs only if L0 has nested paging";
 	if (config->contexts < 1 || config->contexts > TLBTAG_L2_MAX)
 		return "there are 1 to 8 L2 contexts";
 	if (config->tags < 1 || config->tags > VMM_TAGS_MAX)
@@ -113,6 +115,11 @@ void vmm_config_suit(struct vmm_config *config, uint32_t fault)
 	case FAULT_INVEPT_SHADOW:
 		config->l0_nested_paging = true;
 		config->l1_nested_paging = true;
+		break;
+	case FAULT_QUEUE_LEVEL:
+	case FAULT_QUEUE_NOT_REARMED:
+	case FAULT_QUEUE_PURGE:
+		config->policy = VMM_POLICY_LIBRARY;
 		break;
 	case FAULT_VPID_SHARED:
 		config->l1_nested_paging = false;

@@ -43,6 +43,13 @@ static void mix_tags(uint64_t *digest, const struct vmm_vcpu *vcpu)
 	}
 }
 
+static void mix_queue(uint64_t *digest, const struct vmm_queue *queue)
+{
+	mix(digest, queue->overflow | (uint64_t)queue->count << 1);
+	for (uint32_t i = 0; i < queue->count; i++)
+		mix(digest, queue->page[i]);
+}
+
 static void mix_vcpu(uint64_t *digest, const struct vmm_vcpu *vcpu)
 {
 	mix(digest, (uint64_t)vcpu->alive | vcpu->in_guest << 1 | vcpu->svme << 2 |
@@ -51,6 +58,9 @@ static void mix_vcpu(uint64_t *digest, const struct vmm_vcpu *vcpu)
 		return;
 	mix(digest, vcpu->in_guest ? vcpu->cpu : UINT32_MAX);
 	mix(digest, vcpu->in_l2 ? vcpu->l2_context * 8u + vcpu->nested_root : 0);
+	mix(digest, vcpu->queue_request | vcpu->l1_table << 1);
+	for (uint32_t i = 0; i < 2; i++)
+		mix_queue(digest, &vcpu->queue[i]);
 	mix_tags(digest, vcpu);
 	for (uint32_t root = 0; root < VMM_ROOTS; root++)
 		mix(digest, vcpu->shadow[root].used ? 2u * vcpu->shadow[root].table.root +

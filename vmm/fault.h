@@ -116,6 +116,15 @@
 	X(WRAP_UNNOTICED, "wrap-unnoticed", AMD,                                                \
 	  "the generation is read before it is renewed",                                        \
 	  "Linux arm64 VMID generation race (2018)", "P2")                                      \
+	X(QUEUE_LEVEL, "queue-level", EITHER,                                                   \
+	  "a Hyper-V flush goes into the queue of the level that the target is in",             \
+	  "Linux SVM RFC, Hyper-V FIFOs (2025)", "P5")                                          \
+	X(QUEUE_NOT_REARMED, "queue-not-rearmed", EITHER,                                       \
+	  "a change of level does not look at the other level's queue",                         \
+	  "Linux KVM, kvm_hv_nested_transtion_tlb_flush", "P5")                                 \
+	X(QUEUE_PURGE, "queue-purge", EITHER,                                                   \
+	  "the queue to purge goes by guest mode, the flush by control block",                  \
+	  "Linux nSVM port, KVM.md 4.4", "P5")                                                  \
 	X(ROOT_BEFORE, "root-before", INTEL,                                                    \
 	  "a flush names the EPT root that was loaded before, not the next one",                \
 	  "Linux nVMX 1438921c6dc1 (2018)", "P5")                                               \

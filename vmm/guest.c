@@ -26,8 +26,10 @@ void vmm_reference_boot(struct vmm *vmm, struct vmm_vcpu *vcpu)
 	if (!vmm->config.intel)
 		machine_wrmsr_efer(reference, vcpu->nr, registers.efer);
 	machine_mov_cr3(reference, vcpu->nr, registers.cr3);
-	machine_mov_cr4(reference, vcpu->nr, registers.cr4);
+	machine_mov_cr4(reference, vcpu->nr, registers.cr4 & ~MACHINE_CR4_PCIDE);
 	machine_mov_cr0(reference, vcpu->nr, registers.cr0);
+	/* Only with paging on. */
+	machine_mov_cr4(reference, vcpu->nr, registers.cr4);
 }
 
 void vmm_reference_exit(struct vmm *vmm, struct vmm_vcpu *vcpu)
@@ -40,10 +42,22 @@ void vmm_reference_exit(struct vmm *vmm, struct vmm_vcpu *vcpu)
 		machine_svm_exit(reference, vcpu->nr, &vcpu->l1_vmcb);
 }
 
+void vmm_reference_resume(struct vmm *vmm, struct vmm_vcpu *vcpu)
+{
+	struct machine *reference = vmm_vm_of(vmm, vcpu)->reference;
+
+	vcpu->l1_vmcb.tlb_control = 0;
+	vcpu->l1_vmcb.clean = 0;
+	if (vmm->config.intel)
+		machine_vmx_enter(reference, vcpu->nr, &vcpu->l1_vmcs);
+	else
+		machine_svm_run(reference, vcpu->nr, &vcpu->l1_vmcb);
+}
+
 void vmm_nested_exit(struct vmm *vmm, struct vmm_vcpu *vcpu)
 {
 	vmm_reference_exit(vmm, vcpu);
-	tlbtag_nested_exit(&vcpu->tags);
+	vmm_work(vmm, vcpu, tlbtag_nested_exit(&vcpu->tags));
 	vcpu->in_l2 = false;
 	vcpu->peer[0].flush |= !vmm_has_fault(vmm, FAULT_SHARED_LEVELS_EXIT);
 }

@@ -144,6 +144,19 @@ struct vmm_peer_context {
 	bool ran[VMM_CPUS_MAX];
 };
 
+#define VMM_QUEUE 2u
+
+/**
+ * struct vmm_queue - addresses that other vCPUs want gone
+ * @overflow: there were more: everything
+ * @count: of @page
+ */
+struct vmm_queue {
+	bool overflow;
+	uint8_t count;
+	uint8_t page[VMM_QUEUE];
+};
+
 struct vmm_vcpu {
 	bool alive;
 	bool in_guest;
@@ -163,6 +176,11 @@ struct vmm_vcpu {
 	struct machine_vmcs vmcs[2];
 	struct machine_vmcs l1_vmcs;
 	struct tlbtag_vmcs12 vmcs12;
+	/* of L1 and of L2; somebody wrote to one of them */
+	struct vmm_queue queue[2];
+	bool queue_request;
+	/* which of its tables L1 runs on */
+	uint8_t l1_table;
 	/* which L2 is the active one, or was */
 	uint8_t l2_context;
 	uint8_t nested_root;
@@ -343,11 +361,19 @@ void vmm_ask(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t context, uint32_t 
 void vmm_ask_all(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t rule);
 /* What other CPUs' TLBs hold of this VM must go; returns when it is acknowledged. */
 void vmm_flush_vm(struct vmm *vmm, struct vmm_vm *vm, struct vmm_vcpu *by);
-void vmm_work(struct vmm_vcpu *vcpu, uint32_t work);
+/* What the library says is owed before an entry. */
+void vmm_work(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t work);
 /* A flush of the active context, done by the guest itself or for it. */
 void vmm_flush_active(struct vmm *vmm, struct vmm_vcpu *vcpu, enum tlbtag_flush flush);
 /* One address of the active context. */
 void vmm_invalidate(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, uint64_t address);
+
+/* --- queue.c */
+
+/* @level: 0 for L1, 1 for L2. The vCPU is to be kicked out of guest mode then. */
+void vmm_queue_add(struct vmm_vcpu *vcpu, uint32_t level, uint32_t page);
+void vmm_queue_work(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t work);
+void vmm_queue_drain(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu);
 
 /* --- peer.c */
 
@@ -362,6 +388,8 @@ void vmm_reference_start(struct vmm *vmm, struct vmm_vcpu *vcpu);
 void vmm_reference_boot(struct vmm *vmm, struct vmm_vcpu *vcpu);
 bool vmm_access(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page, uint32_t access);
 void vmm_reference_exit(struct vmm *vmm, struct vmm_vcpu *vcpu);
+/* Back into the L2 that was left, with nothing flushed. */
+void vmm_reference_resume(struct vmm *vmm, struct vmm_vcpu *vcpu);
 void vmm_nested_exit(struct vmm *vmm, struct vmm_vcpu *vcpu);
 
 /* --- oracle.c */

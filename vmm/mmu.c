@@ -227,7 +227,9 @@ static struct vmm_shadow *shadow_oldest(struct vmm_vcpu *vcpu)
 /* Pages of the vCPU's own tables are free for others. */
 static void flush_all(struct vmm *vmm, struct vmm_vcpu *vcpu)
 {
-	tlbtag_vcpu_flush(&vcpu->tags, TLBTAG_TARGET_BOTH, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ALL);
+	vmm_work(vmm, vcpu,
+		 tlbtag_vcpu_flush(&vcpu->tags, TLBTAG_TARGET_BOTH, TLBTAG_FLUSH_TAG,
+				   TLBTAG_WHY_ALL));
 	vmm_ask_all(vmm, vcpu, TLBTAG_RULE_ALL_CONTEXTS);
 }
 
@@ -375,7 +377,7 @@ static struct vmm_shadow shadow_key(const struct vmm *vmm, const struct vmm_vcpu
 	struct vmm_shadow key = { .linear = !vmm->config.l0_nested_paging, .l2 = vcpu->in_l2 };
 
 	if (!vcpu->in_l2)
-		key.key = GFN_L1_ROOT(vcpu->nr % 2);
+		key.key = GFN_L1_ROOT(vcpu->l1_table);
 	else if (key.linear)
 		key.key = GFN_L2_ROOT;
 	else

@@ -27,6 +27,9 @@
 #define NAME_FRAME_OF "to"
 #define NAME_ENTRY_OF "entry"
 #define NAME_TABLE_OF "table"
+#define NAME_TABLE "root"
+#define NAME_PCID "pcid"
+#define NAME_KEEP "keep"
 
 static bool (*const functions[])(struct vmm *vmm, const uint8_t *args) = {
 #define FUNCTION(function, name, about, vendor, weight, a, b, c, d, e) vmm_op_##function,
@@ -78,7 +81,11 @@ unsigned int vmm_arg_limit(const struct vmm_config *config, unsigned int kind, u
 		return TYPES;
 	case ROOT:
 	case ENTRY_OF:
+	case TABLE:
+	case KEEP:
 		return 2;
+	case PCID:
+		return config->pcid ? 2 : 1;
 	case CONTROL:
 		return CONTROLS;
 	case GFN:

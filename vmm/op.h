@@ -35,6 +35,9 @@ enum argument {
 	FRAME_OF,
 	ENTRY_OF,
 	TABLE_OF,
+	TABLE,
+	PCID,
+	KEEP,
 };
 
 /* How a guest flushes after it changed a table. */
@@ -46,7 +49,9 @@ enum how {
 	HOW_INVLPG_L0 = 3,
 	HOW_CR3_L0 = 4,
 	HOW_PGE_L0 = 5,
-	HOWS = 6,
+	HOW_INVPCID = 6,
+	HOW_INVPCID_ALL = 7,
+	HOWS = 8,
 };
 
 /* What L1 writes into TLB_CONTROL, by the operation's argument: mostly nothing. */
@@ -168,7 +173,15 @@ void vmm_vmx_invalidate_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page
 	  VM, VCPU, OTHER, NOTHING, NOTHING)							\
 	X(pv_map, "pv-map", "L1 changes another vCPU's table, then asks for a flush", EITHER, 10,\
 	  VM, VCPU, OTHER, PAGE, TARGET)							\
+	X(hv_flush, "hv-flush", "a guest asks L0 to drop an address of a vCPU", EITHER, 6,	\
+	  VM, VCPU, OTHER, PAGE, NOTHING)							\
+	X(hv_map, "hv-map", "a guest changes a table, then asks a vCPU to drop it", EITHER, 10,	\
+	  VM, VCPU, OTHER, PAGE, TARGET)							\
+	X(cr3, "cr3", "the guest loads CR3", EITHER, 8,						\
+	  VM, VCPU, TABLE, PCID, KEEP)								\
 	X(reset, "reset", "INIT: the vCPU starts anew", EITHER, 2,				\
+	  VM, VCPU, NOTHING, NOTHING, NOTHING)							\
+	X(set_sregs, "set-sregs", "user space writes CR3 while the vCPU does not run", EITHER, 4, \
 	  VM, VCPU, NOTHING, NOTHING, NOTHING)							\
 	X(restore, "restore", "the vCPU is saved and restored elsewhere", EITHER, 2,		\
 	  VM, VCPU, NOTHING, NOTHING, NOTHING)							\

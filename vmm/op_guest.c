@@ -49,6 +49,13 @@ void vmm_guest_pge(struct machine *machine, uint32_t cpu)
 	machine_mov_cr4(machine, cpu, cr4);
 }
 
+static uint16_t pcid_of(const struct machine *machine, uint32_t cpu)
+{
+	const struct machine_registers *registers = machine_registers(machine, cpu);
+
+	return registers->cr4 & MACHINE_CR4_PCIDE ? registers->cr3 & MACHINE_CR3_PCID : 0;
+}
+
 static void guest_flush(struct machine *machine, uint32_t cpu, enum how how, uint32_t page)
 {
 	switch (how) {
@@ -62,6 +69,13 @@ static void guest_flush(struct machine *machine, uint32_t cpu, enum how how, uin
 		break;
 	case HOW_PGE_L0:
 		vmm_guest_pge(machine, cpu);
+		break;
+	case HOW_INVPCID:
+		machine_invpcid(machine, cpu, 0, pcid_of(machine, cpu),
+				(uint64_t)page << MACHINE_PAGE_SHIFT);
+		break;
+	case HOW_INVPCID_ALL:
+		machine_invpcid(machine, cpu, 2, 0, 0);
 		break;
 	case HOW_NOT:
 	case HOWS:
@@ -89,17 +103,19 @@ static void l0_flush(struct vmm *vmm, struct vmm_vcpu *vcpu, enum how how, uint3
 	uint32_t cpu = vcpu->cpu;
 
 	vmm_exit(vmm, vcpu);
-	if (how == HOW_INVLPG || how == HOW_INVLPG_L0)
+	if (how == HOW_INVLPG || how == HOW_INVLPG_L0 || how == HOW_INVPCID)
 		vmm_l0_invlpg(vmm, vcpu, cpu, page);
+	else if (how == HOW_CR3 || how == HOW_CR3_L0)
+		vmm_flush_active(vmm, vcpu, TLBTAG_FLUSH_NONGLOBAL);
 	else
-		vmm_flush_active(vmm, vcpu,
-				 how == HOW_PGE_L0 ? TLBTAG_FLUSH_TAG : TLBTAG_FLUSH_NONGLOBAL);
+		vmm_flush_active(vmm, vcpu, TLBTAG_FLUSH_TAG);
 	vmm_enter(vmm, vcpu, cpu, false);
 }
 
 static void flush_own(struct vmm *vmm, struct vmm_vcpu *vcpu, enum how how, uint32_t page)
 {
-	bool intercepted = how >= HOW_INVLPG_L0 || !vmm->config.l0_nested_paging;
+	bool intercepted = (how >= HOW_INVLPG_L0 && how <= HOW_PGE_L0) ||
+			   !vmm->config.l0_nested_paging;
 
 	if (how == HOW_NOT)
 		return;
@@ -117,6 +133,42 @@ bool vmm_op_flush(struct vmm *vmm, const uint8_t *args)
 	if (!vcpu->in_guest || args[3] == HOW_NOT)
 		return false;
 	flush_own(vmm, vcpu, (enum how)args[3], args[2]);
+	return true;
+}
+
+/* --- guests: MOV CR3 --- */
+
+static uint64_t cr3_value(const struct vmm *vmm, const struct vmm_vcpu *vcpu,
+			  const uint8_t *args)
+{
+	uint64_t root = GFN_L1_ROOT(args[2]);
+	uint64_t keep = args[4] && vmm->config.pcid ? MACHINE_CR3_NOFLUSH : 0;
+
+	if (vcpu->in_l2)
+		root = vmm->config.l1_nested_paging ? N2FN_ROOT : GFN_L2_ROOT;
+	return root << MACHINE_PAGE_SHIFT | args[3] | keep;
+}
+
+/* L1 has two tables, and every guest two PCIDs if it has any. */
+bool vmm_op_cr3(struct vmm *vmm, const uint8_t *args)
+{
+	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
+	uint64_t value = cr3_value(vmm, vcpu, args);
+	uint32_t cpu = vcpu->cpu;
+
+	if (!vcpu->in_guest)
+		return false;
+	if (!vcpu->in_l2)
+		vcpu->l1_table = args[2];
+	machine_mov_cr3(reference_of(vmm, vcpu), vcpu->nr, value);
+	if (vmm->config.l0_nested_paging) {
+		machine_mov_cr3(vmm->machine, vcpu->cpu, value);
+		return true;
+	}
+	/* Intercepted, and the next root is loaded before the entry. */
+	vmm_exit(vmm, vcpu);
+	vmm_flush_active(vmm, vcpu, TLBTAG_FLUSH_NONGLOBAL);
+	vmm_enter(vmm, vcpu, cpu, false);
 	return true;
 }
 
@@ -139,12 +191,12 @@ uint64_t vmm_target_entry(const struct vmm *vmm, bool in_l2, uint32_t target)
 
 static uint32_t leaf_of(const struct vmm_vcpu *vcpu)
 {
-	return vcpu->in_l2 ? GFN_L2_LEAF : GFN_L1_LEAF(vcpu->nr % 2u);
+	return vcpu->in_l2 ? GFN_L2_LEAF : GFN_L1_LEAF(vcpu->l1_table);
 }
 
 static uint32_t root_of(const struct vmm_vcpu *vcpu)
 {
-	return vcpu->in_l2 ? GFN_L2_ROOT : GFN_L1_ROOT(vcpu->nr % 2u);
+	return vcpu->in_l2 ? GFN_L2_ROOT : GFN_L1_ROOT(vcpu->l1_table);
 }
 
 bool vmm_set_word(struct vmm *vmm, struct vmm_vm *vm, uint32_t gfn, uint32_t word,

@@ -162,6 +162,7 @@ bool vmm_op_reset(struct vmm *vmm, const uint8_t *args)
 		return false;
 	vmm_exit(vmm, vcpu);
 	machine_init(reference_of(vmm, vcpu), vcpu->nr);
+	vcpu->l1_table = vcpu->nr % 2;
 	vmm_reference_boot(vmm, vcpu);
 	reference_svme(vmm, vcpu, false);
 	tlbtag_nested_disable(&vcpu->tags);
@@ -171,6 +172,18 @@ bool vmm_op_reset(struct vmm *vmm, const uint8_t *args)
 	vcpu->vmcb[0].clean = 0;
 	vmm_ask(vmm, vcpu, 0, TLBTAG_RULE_RESET);
 	forget_l2_views(vcpu);
+	return true;
+}
+
+bool vmm_op_set_sregs(struct vmm *vmm, const uint8_t *args)
+{
+	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
+	struct machine *reference = reference_of(vmm, vcpu);
+
+	if (!vcpu->alive || vcpu->in_guest)
+		return false;
+	machine_mov_cr3(reference, vcpu->nr, machine_registers(reference, vcpu->nr)->cr3);
+	vmm_flush_active(vmm, vcpu, TLBTAG_FLUSH_NONGLOBAL);
 	return true;
 }
 
@@ -186,14 +199,19 @@ static void start_l2(struct vmm *vmm, struct vmm_vcpu *vcpu)
 bool vmm_op_restore(struct vmm *vmm, const uint8_t *args)
 {
 	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
+	struct machine_registers registers[2];
 
 	if (!vcpu->alive)
 		return false;
 	vmm_exit(vmm, vcpu);
+	for (uint32_t i = 0; i < 2; i++)
+		registers[i] = *vmm_registers_of(vmm, vcpu, i);
 	vmm_vcpu_end_tags(vmm, vcpu);
 	vmm_mmu_drop_shadows(vmm, vcpu);
 	vmm_vcpu_start_tags(vmm, vcpu);
 	if (vcpu->in_l2)
 		start_l2(vmm, vcpu);
+	for (uint32_t i = 0; i < 2; i++)
+		*vmm_registers_of(vmm, vcpu, i) = registers[i];
 	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * L1 asks L0 to flush another vCPU.
+ * A guest asks L0 to flush another vCPU: paravirtual flushes, and those of Hyper-V.
  */
 #include "op.h"
 
@@ -17,15 +17,8 @@ static void reference_pv(struct vmm *vmm, struct vmm_vcpu *vcpu)
 	if (vcpu->in_l2)
 		vmm_reference_exit(vmm, vcpu);
 	vmm_guest_pge(reference, vcpu->nr);
-	if (!vcpu->in_l2)
-		return;
-	if (vmm->config.intel) {
-		machine_vmx_enter(reference, vcpu->nr, &vcpu->l1_vmcs);
-		return;
-	}
-	vcpu->l1_vmcb.tlb_control = 0;
-	vcpu->l1_vmcb.clean = 0;
-	machine_svm_run(reference, vcpu->nr, &vcpu->l1_vmcb);
+	if (vcpu->in_l2)
+		vmm_reference_resume(vmm, vcpu);
 }
 
 /*
@@ -69,9 +62,95 @@ bool vmm_op_pv_map(struct vmm *vmm, const uint8_t *args)
 
 	if (!is_running_l1(vcpu) || !target->alive)
 		return false;
-	if (!vmm_set_word(vmm, vm_at(vmm, args), GFN_L1_LEAF(target->nr % 2u), args[3] % 2,
+	if (!vmm_set_word(vmm, vm_at(vmm, args), GFN_L1_LEAF(target->l1_table), args[3] % 2,
 		      vmm_target_entry(vmm, false, args[4])))
 		return false;
 	pv_flush(vmm, vcpu, target);
+	return true;
+}
+
+/* --- L1 or L2: an address of another vCPU, as Hyper-V has it --- */
+
+/* L1's own address; INVPCID spares what is global, and so does not quite as much. */
+static void reference_queue_l1(struct vmm *vmm, struct vmm_vcpu *vcpu, uint64_t address)
+{
+	struct machine *reference = reference_of(vmm, vcpu);
+
+	if (vcpu->in_l2 && vcpu->l2_context == CONTEXT_NO_VPID)
+		return;
+	if (vcpu->in_l2)
+		vmm_reference_exit(vmm, vcpu);
+	if (vmm->config.intel)
+		machine_invpcid(reference, vcpu->nr, 0, 0, address);
+	else
+		machine_invlpga(reference, vcpu->nr, address, 0);
+	if (vcpu->in_l2)
+		vmm_reference_resume(vmm, vcpu);
+}
+
+/* An address of all L2s. One without a VPID that does not run keeps nothing anyway. */
+static void reference_queue_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint64_t address)
+{
+	struct machine *reference = reference_of(vmm, vcpu);
+
+	if (vcpu->in_l2 && vcpu->l2_context == CONTEXT_NO_VPID) {
+		machine_invpcid(reference, vcpu->nr, 0, 0, address);
+		return;
+	}
+	if (vcpu->in_l2)
+		vmm_reference_exit(vmm, vcpu);
+	for (uint32_t tag = 1; tag <= VMM_ASIDS; tag++) {
+		if (vmm->config.intel)
+			machine_invvpid(reference, vcpu->nr, 0, (uint16_t)tag, address);
+		else
+			machine_invlpga(reference, vcpu->nr, address, tag);
+	}
+	if (vcpu->in_l2)
+		vmm_reference_resume(vmm, vcpu);
+}
+
+static void hv_flush(struct vmm *vmm, struct vmm_vcpu *vcpu, struct vmm_vcpu *target,
+		     uint32_t page)
+{
+	uint64_t address = (uint64_t)page << MACHINE_PAGE_SHIFT;
+	uint32_t cpu = vcpu->cpu;
+	bool l2 = vcpu->in_l2;
+
+	vmm_exit(vmm, vcpu);
+	vmm_exit(vmm, target);
+	if (l2)
+		reference_queue_l2(vmm, target, address);
+	else
+		reference_queue_l1(vmm, target, address);
+	if (vmm_has_fault(vmm, FAULT_QUEUE_LEVEL))
+		l2 = target->in_l2;
+	vmm_queue_add(target, l2, page);
+	vmm_enter(vmm, vcpu, cpu, false);
+}
+
+bool vmm_op_hv_flush(struct vmm *vmm, const uint8_t *args)
+{
+	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
+	struct vmm_vcpu *target = &vm_at(vmm, args)->vcpu[args[2]];
+
+	if (!vcpu->in_guest || !target->alive)
+		return false;
+	hv_flush(vmm, vcpu, target, args[3]);
+	return true;
+}
+
+/* The same after a change of the other's table; all L2s have one table. */
+bool vmm_op_hv_map(struct vmm *vmm, const uint8_t *args)
+{
+	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
+	struct vmm_vcpu *target = &vm_at(vmm, args)->vcpu[args[2]];
+	uint32_t leaf = vcpu->in_l2 ? GFN_L2_LEAF : GFN_L1_LEAF(target->l1_table);
+
+	if (!vcpu->in_guest || !target->alive)
+		return false;
+	if (!vmm_set_word(vmm, vm_at(vmm, args), leaf, args[3] % 2,
+			  vmm_target_entry(vmm, vcpu->in_l2, args[4])))
+		return false;
+	hv_flush(vmm, vcpu, target, args[3]);
 	return true;
 }

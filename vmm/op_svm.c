@@ -36,7 +36,7 @@ void vmm_svm_start_l2(struct vmm *vmm, struct vmm_vcpu *vcpu)
 	tlbtag_nested_enter(&vcpu->tags, &vmcb12, &work);
 	if (!l2 && vmm_has_fault(vmm, FAULT_SYNC_ASID) && !vmcb12.tlb_control)
 		vcpu->tags.l2[vcpu->tags.active - 1].ctx.demand = 0;
-	vmm_work(vcpu, work);
+	vmm_work(vmm, vcpu, work);
 	vcpu->in_l2 = true;
 	vcpu->vmcb[1].registers = vmm_registers(vmm, vcpu, true);
 	vcpu->vmcb[1].clean &= ~(MACHINE_VMCB_CLEAN_NP | MACHINE_VMCB_CLEAN_CR);

@@ -20,7 +20,7 @@ void vmm_vmx_start_l2(struct vmm *vmm, struct vmm_vcpu *vcpu)
 	uint32_t work = 0;
 
 	tlbtag_vmx_nested_enter(&vcpu->tags, &vcpu->vmcs12, &work);
-	vmm_work(vcpu, work);
+	vmm_work(vmm, vcpu, work);
 	vcpu->in_l2 = true;
 	vcpu->vmcs[1].registers = vmm_registers(vmm, vcpu, true);
 }
@@ -131,7 +131,7 @@ static void l0_invvpid(struct vmm *vmm, struct vmm_vcpu *vcpu,
 		vmm_complain(vmm, VMM_BROKEN, vcpu, "INVVPID fails for one of L0 and hardware");
 	if (answer.fail != TLBTAG_VMX_OK)
 		return;
-	vmm_work(vcpu, answer.work);
+	vmm_work(vmm, vcpu, answer.work);
 	if (answer.work & TLBTAG_WORK_DROP_ADDRESS)
 		vmm_mmu_drop_page(vmm, vcpu, (uint32_t)(invvpid->address >> MACHINE_PAGE_SHIFT));
 	if (answer.action == TLBTAG_ADDRESS_NOW)

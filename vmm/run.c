@@ -63,11 +63,11 @@ static void kick(struct vmm *vmm, uint32_t cpu)
 		vmm_exit(vmm, vmm->cpu[cpu].running);
 }
 
-/* What the library says is owed before an entry. */
-void vmm_work(struct vmm_vcpu *vcpu, uint32_t work)
+void vmm_work(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t work)
 {
 	if (work & TLBTAG_WORK_SYNC)
 		vcpu->sync_wanted = true;
+	vmm_queue_work(vmm, vcpu, work);
 }
 
 static void see_pv_flag(struct vmm *vmm, struct vmm_vcpu *vcpu)
@@ -79,8 +79,8 @@ static void see_pv_flag(struct vmm *vmm, struct vmm_vcpu *vcpu)
 	vcpu->pv_flag = false;
 	if (vmm_has_fault(vmm, FAULT_PV_ACTIVE))
 		target = TLBTAG_TARGET_ACTIVE;
-	vmm_work(vcpu, tlbtag_vcpu_flush(&vcpu->tags, target, TLBTAG_FLUSH_TAG,
-					 TLBTAG_WHY_PV));
+	vmm_work(vmm, vcpu,
+		 tlbtag_vcpu_flush(&vcpu->tags, target, TLBTAG_FLUSH_TAG, TLBTAG_WHY_PV));
 }
 
 bool vmm_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fails)
@@ -91,6 +91,7 @@ bool vmm_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fails)
 	vmm_exit(vmm, vcpu);
 	kick(vmm, cpu);
 	see_pv_flag(vmm, vcpu);
+	vmm_queue_drain(vmm, vcpu, cpu);
 	if (vmm->config.intel)
 		entered = vmm_vmx_enter(vmm, vcpu, cpu, fails, &entry);
 	else
@@ -116,8 +117,8 @@ static void flush_vcpu(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_
 	vmm_ask_all(vmm, vcpu,
 		    vcpu == by ? TLBTAG_RULE_ALL_CONTEXTS : TLBTAG_RULE_REMOTE_REQUEST);
 	if (vcpu == by)
-		tlbtag_vcpu_flush(&vcpu->tags, everything_of(vmm, vcpu), TLBTAG_FLUSH_TAG,
-				  TLBTAG_WHY_ALL);
+		vmm_work(vmm, vcpu, tlbtag_vcpu_flush(&vcpu->tags, everything_of(vmm, vcpu),
+						      TLBTAG_FLUSH_TAG, TLBTAG_WHY_ALL));
 	else if (!vmm_has_fault(vmm, FAULT_NO_REQUEST))
 		tlbtag_vcpu_request(&vcpu->tags, everything_of(vmm, vcpu), TLBTAG_WHY_ALL);
 	if (!vmm_has_fault(vmm, FAULT_FREE_BEFORE_ACK))
@@ -146,7 +147,7 @@ void vmm_flush_active(struct vmm *vmm, struct vmm_vcpu *vcpu, enum tlbtag_flush 
 	if (vmm_has_fault(vmm, FAULT_OTHER_LEVEL))
 		target = vcpu->in_l2 ? TLBTAG_TARGET_L1 : TLBTAG_TARGET_L2;
 	ask_active(vmm, vcpu, TLBTAG_RULE_ACTIVE_LEVEL);
-	vmm_work(vcpu, tlbtag_vcpu_flush(&vcpu->tags, target, flush, TLBTAG_WHY_GUEST));
+	vmm_work(vmm, vcpu, tlbtag_vcpu_flush(&vcpu->tags, target, flush, TLBTAG_WHY_GUEST));
 }
 
 void vmm_invalidate(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, uint64_t address)

@@ -170,7 +170,7 @@ static bool settle_plan(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu,
 		*clean = plan_entry(vmm, vcpu, cpu, plan);
 		if (!plan->work)
 			return true;
-		vmm_work(vcpu, plan->work);
+		vmm_work(vmm, vcpu, plan->work);
 	}
 	vmm_complain(vmm, VMM_STUCK, vcpu, "the plan asks for work again and again");
 	return false;

@@ -104,6 +104,7 @@ const char *vmm_policy_name(unsigned int policy);
  * @l0_nested_paging: L0 uses NPT or EPT; else it shadows L1's linear tables
  * @l1_nested_paging: L1 uses NPT or EPT for L2
  * @invlpga_broken: AMD: quirk Q1, and the library knows of it
+ * @pcid: guests have two PCIDs, if L0 has nested paging
  * @ept_ad: Intel: L0's EPTs have accessed and dirty flags
  * @contexts: L2 contexts per vCPU, 1 .. 8
  * @tags: size of the pool, the fallback included
@@ -124,6 +125,7 @@ struct vmm_config {
 	bool l0_nested_paging;
 	bool l1_nested_paging;
 	bool invlpga_broken;
+	bool pcid;
 	bool ept_ad;
 	bool reuse_at_once;
 	bool forgetful;

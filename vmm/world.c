@@ -28,14 +28,14 @@ uint64_t vmm_owner(const struct vmm *vmm, const struct vmm_vcpu *vcpu)
 struct machine_registers vmm_registers(const struct vmm *vmm, const struct vmm_vcpu *vcpu,
 				       bool l2)
 {
-	uint64_t root = GFN_L1_ROOT(vcpu->nr % 2u);
+	uint64_t root = GFN_L1_ROOT(vcpu->l1_table);
 
 	if (l2)
 		root = vmm->config.l1_nested_paging ? N2FN_ROOT : GFN_L2_ROOT;
 	return (struct machine_registers){
 		.cr0 = MACHINE_CR0_PG | MACHINE_CR0_WP,
 		.cr3 = root << MACHINE_PAGE_SHIFT,
-		.cr4 = MACHINE_CR4_PGE,
+		.cr4 = MACHINE_CR4_PGE | (vmm->config.pcid ? MACHINE_CR4_PCIDE : 0),
 		.efer = vmm->config.intel ? 0 : MACHINE_EFER_SVME,
 	};
 }
@@ -101,6 +101,9 @@ void vmm_vcpu_start(struct vmm *vmm, struct vmm_vcpu *vcpu)
 	vcpu->in_guest = false;
 	vcpu->pv_flag = false;
 	vcpu->sync_wanted = false;
+	vcpu->l1_table = vcpu->nr % 2;
+	vcpu->queue_request = false;
+	memset(vcpu->queue, 0, sizeof(vcpu->queue));
 	vmm_vcpu_start_tags(vmm, vcpu);
 	vmm_reference_start(vmm, vcpu);
 }
