@@ -258,7 +258,9 @@ static const struct rule_story rule_stories[] = {
 
 #define RULE_STORIES (sizeof(rule_stories) / sizeof(rule_stories[0]))
 
-static void tell_about(const struct rule_story *about, uint32_t rule_off, enum vmm_wrong wrong)
+/* Return: the rule that the verdict blames. */
+static uint32_t tell_about(const struct rule_story *about, uint32_t rule_off,
+			   enum vmm_wrong wrong)
 {
 	struct vmm_config config = config_of(about->world);
 	struct vmm_verdict verdict = { .wrong = VMM_FINE };
@@ -270,9 +272,10 @@ static void tell_about(const struct rule_story *about, uint32_t rule_off, enum v
 		test_failed(__FILE__, __LINE__, "rule %u %s: %s", about->rule,
 			    rule_off == RULE_NONE ? "on" : "off", verdict.words);
 	if (wrong == VMM_FINE)
-		return;
+		return RULE_NONE;
 	CHECK(verdict.words[0] != '\0');
 	CHECK(verdict.filled_at >= 1);
+	return verdict.rule;
 }
 
 TEST(vmm_rule_stories_end_well_with_all_rules)
@@ -283,8 +286,20 @@ TEST(vmm_rule_stories_end_well_with_all_rules)
 
 TEST(vmm_rule_stories_end_badly_without_their_rule)
 {
-	for (size_t i = 0; i < RULE_STORIES; i++)
-		tell_about(&rule_stories[i], rule_stories[i].rule, rule_stories[i].wrong);
+	size_t blamed = 0;
+
+	for (size_t i = 0; i < RULE_STORIES; i++) {
+		uint32_t rule = tell_about(&rule_stories[i], rule_stories[i].rule,
+					   rule_stories[i].wrong);
+
+		blamed += rule == rule_stories[i].rule;
+		if (rule != rule_stories[i].rule)
+			printf("     story %zu is about rule %u and blames %u\n", i,
+			       rule_stories[i].rule, rule);
+	}
+	/* It is an inference: rules that lead to the same flush are hard to tell apart. */
+	CHECK(blamed * 10 >= RULE_STORIES * 8);
+	CHECK(blamed > 0);
 }
 
 TEST(vmm_every_rule_has_a_story)
@@ -340,7 +355,8 @@ static const struct rule_story good_stories[] = {
 	{ RULE_NONE, TWO_CONTEXTS, VMM_FINE,
 	  "enter 0 0 0; touch 0 0; enter 0 1 1; hv-map 0 1 0 0 2; hv-flush 0 1 0 1;"
 	  "hv-flush 0 1 0 2; enter 0 0 0; vmrun 0 0 1 0 0; touch 0 0; vmrun 0 1 1 0 0;"
-	  "hv-map 0 1 0 0 2; enter 0 0 0; vmexit 0 0; exit 0 1; set-sregs 0 1; cr3 0 0 1 0 0; touch 0 0" },
+	  "hv-map 0 1 0 0 2; enter 0 0 0; vmexit 0 0; exit 0 1; set-sregs 0 1; cr3 0 0 1 0 0;"
+	  "touch 0 0" },
 	/* What INVEPT names is brought up to date when it is used, not before. */
 	{ RULE_NONE, INTEL, VMM_FINE,
 	  "enter 0 0 0; vmlaunch 0 0 0 0; touch 0 0; vmexit 0 0; invept 0 0 0 1;"

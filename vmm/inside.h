@@ -92,6 +92,7 @@ struct vmm_table {
  * @linear: shadows a linear table, not a nested one
  * @l2: of the linear table of an L2
  * @outdated: L1 executed INVEPT for it
+ * @set_at: step at which each entry was made
  * @used_at: when it was loaded last, for eviction
  */
 struct vmm_shadow {
@@ -103,6 +104,22 @@ struct vmm_shadow {
 	struct vmm_table table;
 	struct tlbtag_root sync;
 	uint64_t used_at;
+	uint32_t set_at[VMM_GFNS];
+};
+
+/* So many of the latest demands are remembered, for explanations. */
+#define VMM_DEMANDS 8u
+
+/**
+ * struct vmm_demand - somebody wanted something gone
+ * @step: when
+ * @rule: the rule that is about it
+ * @page: the linear page, or VMM_PAGES for everything
+ */
+struct vmm_demand {
+	uint32_t step;
+	uint32_t rule;
+	uint8_t page;
 };
 
 /**
@@ -110,8 +127,13 @@ struct vmm_shadow {
  * @cpu: of its latest entry
  * @asked: time of the latest demand to flush it
  * @elsewhere: time of its latest entry on another CPU than @cpu
- * @asked_at: step of that demand
- * @asked_rule: rule that is about it
+ * @demand, @demand_count: the book of demands, a ring
+ * @came_from: CPU of the entry before the latest
+ * @entered, @entered_at: time and step of the latest
+ * @flushed, @narrow, @by_root: it flushed; not all that hardware can have; by EPT root
+ * @root_before: Intel: EPTP of the one before
+ * @root_is_new: Intel: built since then
+ * @failed_at: step of the latest entry that the hardware refused
  * @moved_at: step of its latest entry on another CPU
  * @root: Intel: EPTP of its latest entry
  * @nested_root: which of its nested tables L1 used then
@@ -120,8 +142,17 @@ struct vmm_view {
 	uint32_t cpu;
 	uint64_t asked;
 	uint64_t elsewhere;
-	uint32_t asked_at;
-	uint32_t asked_rule;
+	struct vmm_demand demand[VMM_DEMANDS];
+	uint32_t demand_count;
+	uint32_t came_from;
+	uint64_t entered;
+	uint32_t entered_at;
+	bool flushed;
+	bool narrow;
+	bool by_root;
+	bool root_is_new;
+	uint64_t root_before;
+	uint32_t failed_at;
 	uint32_t moved_at;
 	uint64_t root;
 	uint8_t nested_root;
@@ -179,6 +210,7 @@ struct vmm_vcpu {
 	/* of L1 and of L2; somebody wrote to one of them */
 	struct vmm_queue queue[2];
 	bool queue_request;
+	uint32_t purged_at;
 	/* which of its tables L1 runs on */
 	uint8_t l1_table;
 	/* which L2 is the active one, or was */
@@ -326,6 +358,11 @@ void vmm_mmu_sync_roots(struct vmm_vcpu *vcpu,
 			const struct tlbtag_invept *invept);
 void vmm_mmu_sync_page(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page);
 void vmm_mmu_drop_page(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page);
+/* The root that the active context is shadowed by, or NULL. */
+const struct vmm_shadow *vmm_mmu_shadow(const struct vmm *vmm, struct vmm_vcpu *vcpu);
+/* Step at which the entry that L1's tables do not bear out was made, or NONE. */
+uint32_t vmm_mmu_stale_since(const struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page,
+			     uint64_t gpa);
 void vmm_mmu_unmap(struct vmm *vmm, struct vmm_vm *vm, uint32_t gfn);
 void vmm_mmu_protect(struct vmm *vmm, struct vmm_vm *vm, uint32_t gfn);
 
@@ -335,11 +372,15 @@ void vmm_mmu_protect(struct vmm *vmm, struct vmm_vm *vm, uint32_t gfn);
  * struct vmm_entry - what an entry did about tags, for the books
  * @tag: that it loaded
  * @flushes: it flushed
+ * @narrow: with an instruction that does not reach all
+ * @by_root: with INVEPT
  * @why: as the plan says
  */
 struct vmm_entry {
 	uint32_t tag;
 	bool flushes;
+	bool narrow;
+	bool by_root;
 	uint32_t why;
 };
 
@@ -356,9 +397,6 @@ void vmm_vmx_do(struct vmm *vmm, uint32_t cpu, const struct tlbtag_vmx_op *op);
 
 bool vmm_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fails);
 void vmm_exit(struct vmm *vmm, struct vmm_vcpu *vcpu);
-/* A demand to flush: the library is told by the caller, this is for the oracle. */
-void vmm_ask(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t context, uint32_t rule);
-void vmm_ask_all(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t rule);
 /* What other CPUs' TLBs hold of this VM must go; returns when it is acknowledged. */
 void vmm_flush_vm(struct vmm *vmm, struct vmm_vm *vm, struct vmm_vcpu *by);
 /* What the library says is owed before an entry. */
@@ -399,7 +437,26 @@ void vmm_probe(struct vmm *vmm);
 void vmm_note_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_entry *entry);
 void vmm_assist(void *cookie, unsigned int cpu, uint64_t word, uint64_t value);
 
-/* --- words.c */
+/* --- blame.c, words.c */
+
+/* Who an owner cookie stands for. */
+struct vmm_who {
+	bool intel;
+	bool stranger;
+	uint8_t vm;
+	uint8_t vcpu;
+	uint8_t context;
+	uint64_t lives;
+};
+
+struct vmm_who vmm_who(const struct vmm *vmm, uint64_t owner);
+
+/* A demand to flush: the library is told by the caller, this is for the oracle. */
+void vmm_ask(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t context, uint32_t rule);
+void vmm_ask_all(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t rule);
+/* One that is carried out at once. */
+void vmm_ask_page(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t context, uint32_t rule,
+		  uint32_t page);
 
 /* What an outcome that is wrong says. */
 struct vmm_finding {
@@ -411,6 +468,9 @@ struct vmm_finding {
 };
 
 void vmm_find(struct vmm *vmm, const struct vmm_finding *finding);
+/* Fill in since when, what should have removed it, and by which rule. */
+void vmm_blame(const struct vmm *vmm, const struct vmm_finding *finding,
+	       struct vmm_verdict *verdict, const struct vmm_who *who);
 void vmm_complain(struct vmm *vmm, enum vmm_wrong wrong, const struct vmm_vcpu *vcpu,
 		  const char *what);
 uint32_t vmm_step_of(const struct vmm *vmm, uint64_t clock);

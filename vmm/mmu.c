@@ -286,21 +286,28 @@ static void shadow_relink(struct vmm *vmm, struct vmm_vcpu *vcpu, struct vmm_tab
 	table->stands_for[top] = (uint8_t)gfn;
 }
 
-static void shadow_sync_one(struct vmm *vmm, const struct vmm_vcpu *vcpu,
-			    struct vmm_shadow *shadow, uint32_t index)
+/* Does the entry say more, or something else, than L1's tables do now? */
+static bool is_stale(const struct vmm *vmm, const struct vmm_vcpu *vcpu,
+		     const struct vmm_shadow *shadow, uint32_t index)
 {
-	struct vmm_vm *vm = &vmm->vm[vcpu->vm];
+	const struct vmm_vm *vm = &vmm->vm[vcpu->vm];
 	uint64_t old = vmm_table_get(vmm, &shadow->table, index);
 	struct where where;
 	uint64_t now;
 
 	if (!(old & MACHINE_P))
-		return;
+		return false;
 	where = guest_walk(vmm, vm, shadow, index);
 	now = (uint64_t)vm->frame[where.gfn] << MACHINE_PAGE_SHIFT;
-	if (!where.present || !vm->frame[where.gfn] || (old & MACHINE_ADDRESS) != now ||
-	    ((old & MACHINE_RW) && !(where.dirty && (where.rights & MACHINE_RW))) ||
-	    (shadow->linear && ((old ^ where.rights) & MACHINE_G)))
+	return !where.present || !vm->frame[where.gfn] || (old & MACHINE_ADDRESS) != now ||
+	       ((old & MACHINE_RW) && !(where.dirty && (where.rights & MACHINE_RW))) ||
+	       (shadow->linear && ((old ^ where.rights) & MACHINE_G));
+}
+
+static void shadow_sync_one(struct vmm *vmm, const struct vmm_vcpu *vcpu,
+			    struct vmm_shadow *shadow, uint32_t index)
+{
+	if (is_stale(vmm, vcpu, shadow, index))
 		vmm_table_set(vmm, &shadow->table, index, 0);
 }
 
@@ -498,7 +505,36 @@ enum vmm_fault_answer vmm_mmu_fault(struct vmm *vmm, struct vmm_vcpu *vcpu, uint
 		set_dirty(vmm, vm, &where);
 	shadow_relink(vmm, vcpu, &shadow->table, index, where.leaf);
 	vmm_table_set(vmm, &shadow->table, index, entry_for(vmm, vm, &where, write));
+	shadow->set_at[index] = vmm->step;
 	return FAULT_FIXED;
+}
+
+/* --- for explanations --- */
+
+const struct vmm_shadow *vmm_mmu_shadow(const struct vmm *vmm, struct vmm_vcpu *vcpu)
+{
+	struct vmm_shadow key = shadow_key(vmm, vcpu);
+
+	return is_shadowed(vmm, vcpu) ? shadow_find(vcpu, &key) : NULL;
+}
+
+uint32_t vmm_mmu_stale_since(const struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page,
+			     uint64_t gpa)
+{
+	const struct vmm_shadow *shadow = vmm_mmu_shadow(vmm, vcpu);
+	uint32_t first;
+
+	if (!shadow)
+		return VMM_STEP_NONE;
+	first = shadow->linear ? page : (uint32_t)(gpa >> MACHINE_PAGE_SHIFT) % VMM_GFNS;
+	if (is_stale(vmm, vcpu, shadow, first))
+		return shadow->set_at[first];
+	/* Or it is one of the pages with the guest's own tables. */
+	for (uint32_t n2fn = 0; n2fn < N2FN_DATA && !shadow->linear; n2fn++) {
+		if (is_stale(vmm, vcpu, shadow, n2fn))
+			return shadow->set_at[n2fn];
+	}
+	return VMM_STEP_NONE;
 }
 
 /* --- taking away --- */

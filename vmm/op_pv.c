@@ -125,6 +125,8 @@ static void hv_flush(struct vmm *vmm, struct vmm_vcpu *vcpu, struct vmm_vcpu *ta
 	if (vmm_has_fault(vmm, FAULT_QUEUE_LEVEL))
 		l2 = target->in_l2;
 	vmm_queue_add(target, l2, page);
+	for (uint32_t i = l2; i < (l2 ? VMM_CONTEXTS : 1); i++)
+		vmm_ask_page(vmm, target, i, TLBTAG_RULE_QUEUE_DRAIN, page);
 	vmm_enter(vmm, vcpu, cpu, false);
 }
 

@@ -130,6 +130,18 @@ bool vmm_op_vmrun_interrupted(struct vmm *vmm, const uint8_t *args)
 
 /* --- L1: INVLPGA --- */
 
+/* The rule that is about it, from where the context was. */
+static uint32_t rule_of_invlpga(const struct vmm *vmm, uint32_t asid, bool here)
+{
+	if (asid == 0)
+		return TLBTAG_RULE_INVLPGA_ZERO;
+	if (!here)
+		return TLBTAG_RULE_INVLPGA_PLACE;
+	return vmm->config.invlpga_broken && vmm->config.l0_nested_paging ?
+		       TLBTAG_RULE_INVLPGA_ERRATUM :
+		       TLBTAG_RULE_INVLPGA_MATCH;
+}
+
 static void l0_invlpga(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t asid, uint64_t address)
 {
 	const struct tlbtag_cpu cpu = { vcpu->cpu };
@@ -138,6 +150,8 @@ static void l0_invlpga(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t asid, ui
 	struct tlbtag_invlpga answer;
 	bool here = before.cpu == cpu.nr;
 
+	vmm_ask_page(vmm, vcpu, asid, rule_of_invlpga(vmm, asid, here),
+		     (uint32_t)(address >> MACHINE_PAGE_SHIFT));
 	answer = tlbtag_nested_invlpga(&vcpu->tags, cpu, asid, true);
 	if (answer.work & TLBTAG_WORK_DROP_ADDRESS)
 		vmm_mmu_drop_page(vmm, vcpu, (uint32_t)(address >> MACHINE_PAGE_SHIFT));
@@ -159,7 +173,7 @@ static void l0_invlpga(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t asid, ui
 	if (answer.action == TLBTAG_ADDRESS_NOW)
 		machine_invlpga(vmm->machine, cpu.nr, address, answer.tag);
 	if (answer.action == TLBTAG_ADDRESS_PENDING)
-		vmm_ask(vmm, vcpu, asid, TLBTAG_RULE_INVLPGA_MATCH);
+		vmm_ask(vmm, vcpu, asid, rule_of_invlpga(vmm, asid, here));
 }
 
 void vmm_svm_invalidate_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page, uint32_t asid)

@@ -121,7 +121,10 @@ static void l0_invvpid(struct vmm *vmm, struct vmm_vcpu *vcpu,
 	const struct tlbtag_cpu cpu = { vcpu->cpu };
 	const struct tlbtag_vcpu before = vcpu->tags;
 	struct tlbtag_invvpid_answer answer = tlbtag_vmx_invvpid(&vcpu->tags, cpu, invvpid);
+	uint32_t page = (uint32_t)(invvpid->address >> MACHINE_PAGE_SHIFT);
 
+	if (invvpid->type == TLBTAG_INVVPID_ADDRESS && invvpid->vpid <= VMM_ASIDS)
+		vmm_ask_page(vmm, vcpu, (uint32_t)invvpid->vpid, TLBTAG_RULE_INVVPID_MATCH, page);
 	if (vmm_has_fault(vmm, FAULT_INVVPID_PLACE) && answer.action == TLBTAG_ADDRESS_PENDING &&
 	    invvpid->type == TLBTAG_INVVPID_ADDRESS) {
 		vcpu->tags = before;
@@ -133,10 +136,10 @@ static void l0_invvpid(struct vmm *vmm, struct vmm_vcpu *vcpu,
 		return;
 	vmm_work(vmm, vcpu, answer.work);
 	if (answer.work & TLBTAG_WORK_DROP_ADDRESS)
-		vmm_mmu_drop_page(vmm, vcpu, (uint32_t)(invvpid->address >> MACHINE_PAGE_SHIFT));
+		vmm_mmu_drop_page(vmm, vcpu, page);
 	if (answer.action == TLBTAG_ADDRESS_NOW)
 		vmm_vmx_do(vmm, cpu.nr, &answer.op);
-	else
+	else if (answer.action == TLBTAG_ADDRESS_PENDING || invvpid->type)
 		ask_for_invvpid(vmm, vcpu, invvpid);
 }
 

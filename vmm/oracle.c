@@ -199,8 +199,16 @@ void vmm_note_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_ent
 		note_spare(vmm, vcpu, entry);
 	}
 	vmm->left[vcpu->cpu][tag] = (struct vmm_trace){ vmm_owner(vmm, vcpu), ++vmm->now };
+	view->root_before = view->root;
 	view->root = vcpu->vmcs[vcpu->in_l2].eptp;
+	view->root_is_new = vcpu->root_made > view->entered;
+	view->entered = vmm->now;
 	view->nested_root = vcpu->nested_root;
+	view->came_from = view->cpu;
+	view->entered_at = vmm->step;
+	view->flushed = entry->flushes;
+	view->narrow = entry->narrow;
+	view->by_root = entry->by_root;
 	if (view->cpu == vcpu->cpu)
 		return;
 	view->elsewhere = vmm->now;

@@ -39,6 +39,8 @@ static void purge(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t work)
 		clear(&vcpu->queue[!vcpu->in_l2]);
 		return;
 	}
+	if (work & (TLBTAG_WORK_PURGE_L1 | TLBTAG_WORK_PURGE_L2))
+		vcpu->purged_at = vmm->step;
 	if (work & TLBTAG_WORK_PURGE_L1)
 		clear(&vcpu->queue[0]);
 	if (work & TLBTAG_WORK_PURGE_L2)

@@ -15,24 +15,6 @@ static struct tlbtag_cpu on(uint32_t cpu)
 	return (struct tlbtag_cpu){ cpu };
 }
 
-/* --- demands, for the oracle --- */
-
-void vmm_ask(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t context, uint32_t rule)
-{
-	struct vmm_view *view = &vcpu->view[context];
-
-	view->asked = ++vmm->now;
-	view->asked_at = vmm->step;
-	view->asked_rule = rule;
-	vcpu->peer[context].requests++;
-}
-
-void vmm_ask_all(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t rule)
-{
-	for (uint32_t i = 0; i < VMM_CONTEXTS; i++)
-		vmm_ask(vmm, vcpu, i, rule);
-}
-
 /* --- exits and entries --- */
 
 void vmm_exit(struct vmm *vmm, struct vmm_vcpu *vcpu)
@@ -96,6 +78,8 @@ bool vmm_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fails)
 		entered = vmm_vmx_enter(vmm, vcpu, cpu, fails, &entry);
 	else
 		entered = vmm_svm_enter(vmm, vcpu, cpu, fails, &entry);
+	if (fails)
+		vcpu->view[vmm_context_of(vcpu)].failed_at = vmm->step;
 	if (entered && !fails)
 		took(vmm, vcpu, cpu, &entry);
 	else if (!fails)

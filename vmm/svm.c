@@ -197,7 +197,12 @@ bool vmm_svm_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fa
 		if (entered)
 			tlbtag_vcpu_entered(&vcpu->tags, on(cpu));
 	}
-	*entry = (struct vmm_entry){ vcpu->vmcb[vcpu->in_l2].asid,
-				     plan.flush != TLBTAG_FLUSH_NONE, plan.why };
+	*entry = (struct vmm_entry){
+		.tag = vcpu->vmcb[vcpu->in_l2].asid,
+		.flushes = plan.flush != TLBTAG_FLUSH_NONE,
+		.narrow = plan.flush != TLBTAG_FLUSH_NONE && plan.flush != TLBTAG_FLUSH_ALL &&
+			  !vmm->config.flush_by_asid,
+		.why = plan.why,
+	};
 	return entered;
 }

@@ -186,7 +186,9 @@ const char *vmm_wrong_name(enum vmm_wrong wrong);
  * @tag: under which the translation was found
  * @address: of the access
  * @got: what the hardware may answer (system address)
- * @filled_at: step at which the translation was made
+ * @filled_at: step at which the translation was made, or the entry of L0's shadow
+ *	table that it comes from
+ * @shadowed: the latter
  * @filled_by_vm, @filled_by_vcpu, @filled_by_level: by whom
  * @due_at: step that should have led to its removal, or VMM_STEP_NONE
  * @rule: rule of the library most likely responsible (index), or UINT32_MAX
@@ -202,6 +204,7 @@ struct vmm_verdict {
 	uint64_t address;
 	uint64_t got;
 	uint32_t filled_at;
+	bool shadowed;
 	uint8_t filled_by_vm;
 	uint8_t filled_by_vcpu;
 	uint8_t filled_by_level;

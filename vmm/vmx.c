@@ -112,6 +112,11 @@ static bool run(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fails
 	return false;
 }
 
+/* Reasons that are about a root, of which an INVVPID does not get rid. */
+#define WHY_ROOT                                                                                \
+	(TLBTAG_WHY_FIRST_USE | TLBTAG_WHY_MOVED | TLBTAG_WHY_CPU_ONLINE | TLBTAG_WHY_ALL |     \
+	 TLBTAG_WHY_CURRENT | TLBTAG_WHY_INVEPT | TLBTAG_WHY_EPT_ROOT)
+
 bool vmm_vmx_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fails,
 		   struct vmm_entry *entry)
 {
@@ -128,6 +133,13 @@ bool vmm_vmx_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fa
 	entered = run(vmm, vcpu, cpu, fails);
 	if (!clean && entered)
 		tlbtag_vmx_entered(&vcpu->tags, on(cpu), vmcs->eptp);
-	*entry = (struct vmm_entry){ vmm_tag_of(vmm, vcpu), plan.op_count != 0, plan.why };
+	*entry = (struct vmm_entry){
+		.tag = vmm_tag_of(vmm, vcpu),
+		.flushes = plan.op_count != 0,
+		.narrow = plan.op_count && plan.op[0].instruction == TLBTAG_INVVPID && vmcs->ept &&
+			  (plan.why & WHY_ROOT),
+		.by_root = plan.op_count && plan.op[0].instruction == TLBTAG_INVEPT,
+		.why = plan.why,
+	};
 	return entered;
 }

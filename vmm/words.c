@@ -47,18 +47,9 @@ static void say(struct vmm_verdict *verdict, const char *format, ...)
 
 /* --- who --- */
 
-struct who {
-	bool intel;
-	bool stranger;
-	uint8_t vm;
-	uint8_t vcpu;
-	uint8_t context;
-	uint64_t lives;
-};
-
-static struct who who_of(const struct vmm *vmm, uint64_t owner)
+struct vmm_who vmm_who(const struct vmm *vmm, uint64_t owner)
 {
-	return (struct who){
+	return (struct vmm_who){
 		.intel = vmm->config.intel,
 		.stranger = owner >> 60 == 5 && (owner & 0xfff0) == 0,
 		.vm = owner >> 4 & 15,
@@ -68,7 +59,7 @@ static struct who who_of(const struct vmm *vmm, uint64_t owner)
 	};
 }
 
-static void say_who(struct vmm_verdict *verdict, const struct who *who)
+static void say_who(struct vmm_verdict *verdict, const struct vmm_who *who)
 {
 	if (who->stranger)
 		say(verdict, "the system that had the CPU while it was off");
@@ -81,68 +72,12 @@ static void say_who(struct vmm_verdict *verdict, const struct who *who)
 		say(verdict, "L1 of VM %u vCPU %u", who->vm, who->vcpu);
 }
 
-/* --- which rule --- */
-
-static uint32_t rule_for_foreign(const struct vmm *vmm, const struct vmm_vcpu *vcpu,
-				 const struct who *who)
-{
-	const struct who self = who_of(vmm, vmm_owner(vmm, vcpu));
-	const struct tlbtag_ctx *ctx = vcpu->in_l2 && vcpu->tags.active ?
-					       &vcpu->tags.l2[vcpu->tags.active - 1].ctx :
-					       &vcpu->tags.l1;
-
-	if (who->stranger)
-		return TLBTAG_RULE_CPU_ONLINE;
-	if (ctx->shared)
-		return TLBTAG_RULE_SHARED_OWNER;
-	if (who->vm == self.vm && who->vcpu == self.vcpu && who->lives == self.lives &&
-	    who->context && self.context)
-		return TLBTAG_RULE_L1_ASID_CHANGE;
-	return TLBTAG_RULE_FIRST_USE;
-}
-
-static void due_for(const struct vmm *vmm, const struct vmm_vcpu *vcpu,
-		    struct vmm_verdict *verdict)
-{
-	const struct vmm_view *view = &vcpu->view[vmm_context_of(vcpu)];
-	bool asked = view->asked_at != VMM_STEP_NONE && view->asked_at >= verdict->filled_at;
-	bool moved = view->moved_at != VMM_STEP_NONE && view->moved_at > verdict->filled_at;
-
-	(void)vmm;
-	if (asked) {
-		verdict->due_at = view->asked_at;
-		verdict->rule = view->asked_rule;
-	} else if (moved) {
-		verdict->due_at = view->moved_at;
-		verdict->rule = TLBTAG_RULE_MOVED;
-	}
-}
-
-static void explain_rule(const struct vmm *vmm, const struct vmm_finding *finding,
-			 struct vmm_verdict *verdict, const struct who *who)
-{
-	uint64_t frame = finding->outcome->page >> MACHINE_PAGE_SHIFT;
-
-	verdict->due_at = VMM_STEP_NONE;
-	verdict->rule = UINT32_MAX;
-	if (verdict->wrong == VMM_FOREIGN) {
-		verdict->rule = rule_for_foreign(vmm, finding->vcpu, who);
-		verdict->due_at = vmm->step;
-		return;
-	}
-	due_for(vmm, finding->vcpu, verdict);
-	if (verdict->wrong == VMM_LOST && frame < VMM_FRAMES &&
-	    vmm->frames[frame].taken_at != VMM_STEP_NONE &&
-	    vmm->frames[frame].taken_at >= verdict->filled_at)
-		verdict->due_at = vmm->frames[frame].taken_at;
-}
-
 /* --- sentences --- */
 
 static void say_access(const struct vmm *vmm, const struct vmm_finding *finding,
 		       struct vmm_verdict *verdict)
 {
-	struct who self = who_of(vmm, vmm_owner(vmm, finding->vcpu));
+	struct vmm_who self = vmm_who(vmm, vmm_owner(vmm, finding->vcpu));
 
 	say(verdict, "CPU %u: a %s of page %u by ", verdict->cpu,
 	    (finding->access & MACHINE_TYPE) == MACHINE_WRITE ? "write" : "read",
@@ -190,12 +125,21 @@ static void say_kind(struct vmm_verdict *verdict)
 	}
 }
 
-static void say_origin(struct vmm_verdict *verdict, const struct machine_entry *entry,
-		       const struct who *who)
+static void say_origin(const struct vmm *vmm, const struct vmm_finding *finding,
+		       struct vmm_verdict *verdict, const struct vmm_who *who)
 {
-	if (entry) {
+	const struct vmm_who self = vmm_who(vmm, vmm_owner(vmm, finding->vcpu));
+
+	if (verdict->shadowed) {
+		say(verdict, ": a shadow table of L0 has it since step %u", verdict->filled_at);
+	} else if (finding->outcome->entry) {
 		say(verdict, ": it was made at step %u by ", verdict->filled_at);
+		if (!who->stranger && who->lives != self.lives && who->vm == self.vm &&
+		    who->vcpu == self.vcpu)
+			say(verdict, "an earlier life of ");
 		say_who(verdict, who);
+		if (verdict->due_at < verdict->filled_at)
+			say(verdict, ", by way of something older that was cached");
 	}
 	if (verdict->due_at != VMM_STEP_NONE)
 		say(verdict, ".\nStep %u should have led to its removal", verdict->due_at);
@@ -216,7 +160,7 @@ void vmm_find(struct vmm *vmm, const struct vmm_finding *finding)
 	struct vmm_verdict *verdict = &vmm->verdict;
 	const struct vmm_vcpu *vcpu = finding->vcpu;
 	const struct machine_entry *entry = finding->outcome->entry;
-	struct who who;
+	struct vmm_who who;
 
 	if (verdict->wrong != VMM_FINE)
 		return;
@@ -230,20 +174,22 @@ void vmm_find(struct vmm *vmm, const struct vmm_finding *finding)
 		.address = finding->address,
 		.got = finding->outcome->page,
 		.filled_at = vmm->step,
+		.due_at = VMM_STEP_NONE,
+		.rule = UINT32_MAX,
 	};
-	who = who_of(vmm, vmm_owner(vmm, vcpu));
+	who = vmm_who(vmm, vmm_owner(vmm, vcpu));
 	if (entry) {
-		who = who_of(vmm, entry->is.foreign ? entry->is.foreign : entry->is.owner);
+		who = vmm_who(vmm, entry->is.foreign ? entry->is.foreign : entry->is.owner);
 		verdict->filled_at = vmm_step_of(vmm, entry->first_filled);
 	}
 	verdict->filled_by_vm = who.vm;
 	verdict->filled_by_vcpu = who.vcpu;
 	verdict->filled_by_level = who.context ? 2 : 1;
-	explain_rule(vmm, finding, verdict, &who);
+	vmm_blame(vmm, finding, verdict, &who);
 	say_access(vmm, finding, verdict);
 	say_frame(vmm, finding, verdict);
 	say_kind(verdict);
-	say_origin(verdict, entry, &who);
+	say_origin(vmm, finding, verdict, &who);
 }
 
 void vmm_complain(struct vmm *vmm, enum vmm_wrong wrong, const struct vmm_vcpu *vcpu,

@@ -59,8 +59,8 @@ static void start_views(struct vmm_vcpu *vcpu, uint32_t first)
 {
 	for (uint32_t i = first; i < VMM_CONTEXTS; i++) {
 		vcpu->view[i] = (struct vmm_view){ .cpu = TLBTAG_CPU_NONE,
-						   .asked_at = VMM_STEP_NONE,
-						   .asked_rule = UINT32_MAX,
+						   .came_from = TLBTAG_CPU_NONE,
+						   .failed_at = VMM_STEP_NONE,
 						   .moved_at = VMM_STEP_NONE };
 		vcpu->peer[i] = (struct vmm_peer_context){ .cpu = TLBTAG_CPU_NONE };
 	}
@@ -103,6 +103,7 @@ void vmm_vcpu_start(struct vmm *vmm, struct vmm_vcpu *vcpu)
 	vcpu->sync_wanted = false;
 	vcpu->l1_table = vcpu->nr % 2;
 	vcpu->queue_request = false;
+	vcpu->purged_at = VMM_STEP_NONE;
 	memset(vcpu->queue, 0, sizeof(vcpu->queue));
 	vmm_vcpu_start_tags(vmm, vcpu);
 	vmm_reference_start(vmm, vcpu);
