@@ -115,7 +115,8 @@ static void print_warnings(const struct audit_result *result)
 	warn(record->retired, "vCPUs were forgotten, and may now pass for new ones");
 	warn(result->unjudged, "VM entries without ASID or TLB_CONTROL were not judged");
 	warn(result->forgotten, "ASIDs' contents were given up to keep memory bounded");
-	warn(result->undecided, "entries with an ASID that may have been clean or not");
+	warn(result->undecided.count, "entries with an ASID that may have been clean or not");
+	warn(result->illegal, "VM entries with ASID 0, which is the host's: they fail");
 	for (int i = 0; record->missing[i]; i++)
 		printf("! %s\n", record->missing[i]);
 }
@@ -134,36 +135,42 @@ static void print_breakdown(const struct audit_result *result)
 			       audit_waste_meaning((enum audit_waste)i));
 }
 
-static void print_story(const char *file, const struct audit_finding *finding)
+static void print_story(const char *file, const char *verdict,
+			const struct audit_finding *finding)
 {
 	char lines[AUDIT_STORY_LINES][AUDIT_STORY_SIZE];
 	uint32_t count = audit_story(finding, lines);
 	const struct event *entry = &finding->entry;
 
-	printf("\n%s:%" PRIu64 ": time %" PRIu64 ".%06" PRIu64 ": missed flush, %s, %s\n", file,
-	       entry->where, entry->time_ns / 1000000000, entry->time_ns / 1000 % 1000000,
+	printf("\n%s:%" PRIu64 ": time %" PRIu64 ".%06" PRIu64 ": %s, %s, %s\n", file,
+	       entry->where, entry->time_ns / 1000000000, entry->time_ns / 1000 % 1000000, verdict,
 	       audit_kind_name(audit_cause_kind(finding->mark.cause)),
 	       audit_rule_name(audit_cause_rule(finding->mark.cause)));
 	for (uint32_t i = 0; i < count; i++)
 		printf("    %s\n", lines[i]);
 }
 
+static void print_stories(const struct audit_result *result, const char *verdict,
+			  const struct audit_list *list)
+{
+	for (uint32_t i = 0; i < listed(list); i++)
+		print_story(result->record.file, verdict, &list->items[i]);
+	if (list->count > listed(list))
+		printf("\n    and %" PRIu64 " more; --all tells up to %u\n",
+		       list->count - listed(list), AUDIT_LIST_MOST);
+}
+
 static void print_result(const struct audit_result *result)
 {
-	const struct audit_list *missed = &result->missed;
-
 	printf("%s\n", result->record.file);
 	print_warnings(result);
 	printf("  %8" PRIu64 " VM entries\n", result->entries);
 	printf("  %8" PRIu64 " flushed: %" PRIu64 " had to, %" PRIu64 " needlessly\n",
 	       result->flushes, needed_of(result), needless_of(result));
 	print_breakdown(result);
-	printf("  %8" PRIu64 " missed a flush\n", missed->count);
-	for (uint32_t i = 0; i < listed(missed); i++)
-		print_story(result->record.file, &missed->items[i]);
-	if (missed->count > listed(missed))
-		printf("\n    and %" PRIu64 " more; --all tells up to %u\n",
-		       missed->count - listed(missed), AUDIT_LIST_MOST);
+	printf("  %8" PRIu64 " missed a flush\n", result->missed.count);
+	print_stories(result, "missed flush", &result->missed);
+	print_stories(result, "undecided", &result->undecided);
 }
 
 /* --- JSON -------------------------------------------------------------- */
@@ -184,6 +191,15 @@ static json_t *json_of_finding(const struct audit_finding *finding)
 			 (json_int_t)entry->level, "cpu", (json_int_t)entry->cpu, "asid",
 			 (json_int_t)entry->asid, "kind", audit_kind_name(audit_cause_kind(cause)),
 			 "rule", audit_rule_name(audit_cause_rule(cause)), "story", story);
+}
+
+static json_t *json_of_list(const struct audit_list *list)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < listed(list); i++)
+		json_array_append_new(array, json_of_finding(&list->items[i]));
+	return array;
 }
 
 static json_t *json_of_needed(const struct audit_result *result)
@@ -223,7 +239,8 @@ static void set_counts(json_t *object, const struct audit_result *result)
 		{ "guessed", record->guessed },
 		{ "retired", record->retired },
 		{ "unjudged", result->unjudged },
-		{ "undecided", result->undecided },
+		{ "undecided", result->undecided.count },
+		{ "illegal", result->illegal },
 		{ "forgotten", result->forgotten },
 		{ "vm_entries", result->entries },
 		{ "flushes", result->flushes },
@@ -239,7 +256,6 @@ static void set_counts(json_t *object, const struct audit_result *result)
 static json_t *json_of(const struct audit_result *result)
 {
 	json_t *object = json_object();
-	json_t *missed = json_array();
 
 	json_object_set_new(object, "file", json_of_name(result->record.file));
 	json_object_set_new(object, "broken_off", json_boolean(result->record.broken_off));
@@ -247,9 +263,8 @@ static json_t *json_of(const struct audit_result *result)
 	json_object_set_new(object, "needed_by_rule", json_of_needed(result));
 	json_object_set_new(object, "needless_by_cause", json_of_needless(result));
 	json_object_set_new(object, "missing", json_of_texts(result->record.missing));
-	for (uint32_t i = 0; i < listed(&result->missed); i++)
-		json_array_append_new(missed, json_of_finding(&result->missed.items[i]));
-	json_object_set_new(object, "missed", missed);
+	json_object_set_new(object, "missed", json_of_list(&result->missed));
+	json_object_set_new(object, "maybe_missed", json_of_list(&result->undecided));
 	return object;
 }
 
@@ -275,7 +290,7 @@ static int audit_one(struct request *request, char *path, struct audit_result *r
 	progress_end();
 	if (failed)
 		return complain("%s", error);
-	return result->missed.count ? EXIT_FOUND : EXIT_FINE;
+	return result->missed.count || result->illegal ? EXIT_FOUND : EXIT_FINE;
 }
 
 static void print_results(const struct request *request, const struct audit_result *results,

@@ -56,6 +56,7 @@ enum audit_kind {
 	X(PV, PV_L1, LATE, "a paravirtual flush of L1")                                            \
 	X(RESET, RESET, LATE, "INIT or reset of the vCPU")                                         \
 	X(CONTROL, L1_TLB_CONTROL, LATE, "L1's TLB_CONTROL for this L2")                           \
+	X(CONTROL_LOCAL, L1_TLB_CONTROL, LATE, "L1's TLB_CONTROL 7 for this L2")                   \
 	X(CONTROL_L1, L1_FLUSH_ALL_L1, LATE, "L1's TLB_CONTROL 1, which is for L1 too")            \
 	X(CONTROL_L2, L1_FLUSH_ALL_L2, LATE, "L1's TLB_CONTROL 1, which is for every L2")          \
 	X(ELSEWHERE, INVLPGA_PLACE, LATE, "an address invalidated on another CPU than this")       \
@@ -128,6 +129,19 @@ struct audit_mark {
 	uint64_t time_ns;
 };
 
+/*
+ * What a verdict on an entry still depends on, all of it when the recording
+ * ends: does the kernel take unused ASIDs in place of flushes ("rounds"), or
+ * does a context keep its ASID?
+ */
+enum audit_doubt {
+	AUDIT_DOUBT_NONE,
+	AUDIT_DOUBT_KEPT, /* its own ASID on another CPU: with rounds, perhaps by chance */
+	AUDIT_DOUBT_FRESH, /* a higher ASID than any: with rounds, an unused one */
+	AUDIT_DOUBT_OWED, /* a first entry, with a flush due: with rounds, as above */
+	AUDIT_DOUBT_COUNT
+};
+
 /**
  * struct audit_finding - a VM entry that missed a flush
  * @entry: the entry
@@ -189,12 +203,13 @@ struct audit_options {
  * @record: what replay_run() says of the recording itself
  * @entries: VM entries
  * @unjudged: of these, those of which ASID or TLB_CONTROL was not recorded
+ * @illegal: with ASID 0, which is the host's: the processor refuses them
  * @flushes: entries that flushed, by the definition in replay.h
  * @needed: of these, those that had to, by rule
  * @needless: the others, by likeliest cause
  * @missed: entries that missed a flush, in order; to be freed with audit_free()
  * @undecided: entries with an ASID of which the recording does not show
- *	whether it was clean; they are not counted as missed
+ *	whether it was clean; they are not counted as missed. To be freed as well
  * @forgotten: ASIDs whose contents were given up to keep memory bounded
  */
 struct audit_result {
@@ -202,10 +217,11 @@ struct audit_result {
 	uint64_t entries;
 	uint64_t unjudged;
 	uint64_t flushes;
+	uint64_t illegal;
 	uint64_t needed[TLBTAG_RULE_COUNT];
 	uint64_t needless[AUDIT_WASTE_COUNT];
 	struct audit_list missed;
-	uint64_t undecided;
+	struct audit_list undecided;
 	uint64_t forgotten;
 };
 

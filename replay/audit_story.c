@@ -133,6 +133,10 @@ static void tell_content(struct story *story, const struct audit_finding *findin
 		say(story, "nothing shows that this ASID was flushed on this CPU before");
 		return;
 	}
+	if (!finding->filled) {
+		say(story, "nothing shows that this ASID was flushed on this CPU before");
+		return;
+	}
 	say(story, "what was left there is %s%s%s", foreign ? "of " : "its own, ",
 	    foreign ? owner.text : "older than it may be",
 	    cause == AUDIT_CAUSE_REBORN ? ", in the vCPU's earlier life" : "");
@@ -175,6 +179,8 @@ uint32_t audit_story(const struct audit_finding *finding,
 
 	say(&story, "%s entered on CPU %u with ASID %u and TLB_CONTROL %u", name.text, entry->cpu,
 	    entry->asid, entry->tlb_control);
+	if (entry->tlb_control == 7)
+		say(&story, "TLB_CONTROL 7 leaves global pages, and perhaps nested translations");
 	tell_content(&story, finding);
 	tell_event(&story, finding);
 	say(&story, "rule %s: %s", audit_rule_name(rule), audit_rule_text(rule));
