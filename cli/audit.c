@@ -51,9 +51,9 @@ static int help(void)
 	puts("usage: tlbtag audit [OPTION]... TRACE...\n"
 	     "\n"
 	     "Says which VM entries of a recorded KVM on AMD, whatever its way of managing\n"
-	     "ASIDs, missed a flush that was due, and how many flushed for nothing. TRACE is\n"
-	     "the text of ftrace or a trace.dat, plain or gzipped; - is standard input. See\n"
-	     "doc/AUDIT.md.\n"
+	     "ASIDs, missed a flush or a sync of shadow tables that was due, and how many\n"
+	     "flushed for nothing. TRACE is the text of ftrace or a trace.dat, plain or\n"
+	     "gzipped; - is standard input. See doc/AUDIT.md.\n"
 	     "\n"
 	     "  --json                 for programs\n"
 	     "  --all                  tell every missed flush, not the first ten\n"
@@ -160,6 +160,24 @@ static void print_stories(const struct audit_result *result, const char *verdict
 		       list->count - listed(list), AUDIT_LIST_MOST);
 }
 
+static void print_syncs(const struct audit_result *result)
+{
+	static const char *const texts[] = {
+		[AUDIT_SYNC_UNKNOWN] = "whether they happened is unknown: neither rig:mmu_sync nor "
+				       "rig:nested_tlb_flush was recorded",
+		[AUDIT_SYNC_ASKED] = "not asked for; rig:mmu_sync, which shows whether they "
+				     "happened, was not recorded",
+		[AUDIT_SYNC_DONE] = "missed",
+	};
+
+	if (!result->syncs)
+		return;
+	printf("  %8" PRIu64 " MMU syncs of shadow tables were due: ", result->syncs);
+	if (result->sync_evidence != AUDIT_SYNC_UNKNOWN)
+		printf("%" PRIu64 " ", result->unsynced.count);
+	puts(texts[result->sync_evidence]);
+}
+
 static void print_result(const struct audit_result *result)
 {
 	printf("%s\n", result->record.file);
@@ -169,7 +187,9 @@ static void print_result(const struct audit_result *result)
 	       result->flushes, needed_of(result), needless_of(result));
 	print_breakdown(result);
 	printf("  %8" PRIu64 " missed a flush\n", result->missed.count);
+	print_syncs(result);
 	print_stories(result, "missed flush", &result->missed);
+	print_stories(result, "missed sync", &result->unsynced);
 	print_stories(result, "undecided", &result->undecided);
 }
 
@@ -247,6 +267,8 @@ static void set_counts(json_t *object, const struct audit_result *result)
 		{ "needed", needed_of(result) },
 		{ "needless", needless_of(result) },
 		{ "missed_count", result->missed.count },
+		{ "syncs", result->syncs },
+		{ "unsynced_count", result->unsynced.count },
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
@@ -255,6 +277,11 @@ static void set_counts(json_t *object, const struct audit_result *result)
 
 static json_t *json_of(const struct audit_result *result)
 {
+	static const char *const evidence[] = {
+		[AUDIT_SYNC_UNKNOWN] = "none",
+		[AUDIT_SYNC_ASKED] = "asked",
+		[AUDIT_SYNC_DONE] = "done",
+	};
 	json_t *object = json_object();
 
 	json_object_set_new(object, "file", json_of_name(result->record.file));
@@ -264,6 +291,9 @@ static json_t *json_of(const struct audit_result *result)
 	json_object_set_new(object, "needless_by_cause", json_of_needless(result));
 	json_object_set_new(object, "missing", json_of_texts(result->record.missing));
 	json_object_set_new(object, "missed", json_of_list(&result->missed));
+	json_object_set_new(object, "sync_evidence",
+			    json_string(evidence[result->sync_evidence]));
+	json_object_set_new(object, "unsynced", json_of_list(&result->unsynced));
 	json_object_set_new(object, "maybe_missed", json_of_list(&result->undecided));
 	return object;
 }
@@ -279,6 +309,11 @@ static void print_json(const struct audit_result *results, size_t count)
 
 /* --- the command ------------------------------------------------------- */
 
+static bool is_fine(const struct audit_result *result)
+{
+	return !result->missed.count && !result->unsynced.count && !result->illegal;
+}
+
 static int audit_one(struct request *request, char *path, struct audit_result *result)
 {
 	char error[512];
@@ -290,7 +325,7 @@ static int audit_one(struct request *request, char *path, struct audit_result *r
 	progress_end();
 	if (failed)
 		return complain("%s", error);
-	return result->missed.count || result->illegal ? EXIT_FOUND : EXIT_FINE;
+	return is_fine(result) ? EXIT_FINE : EXIT_FOUND;
 }
 
 static void print_results(const struct request *request, const struct audit_result *results,

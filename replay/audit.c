@@ -18,7 +18,7 @@
  * knows, and it is taken for clean or the context's own, with the exceptions
  * at judge_unseen().
  */
-#include "audit.h"
+#include "audit_sync.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +98,7 @@ struct cpu {
 
 struct audit {
 	struct audit_options options;
+	struct audit_sync *sync;
 	struct audit_result result;
 	struct audit_list unsure[AUDIT_DOUBT_COUNT]; /* by doubt; [NONE] is empty */
 	uint64_t order; /* of the current event; counts from 1 */
@@ -137,6 +138,11 @@ struct audit *audit_create(const struct audit_options *options)
 
 	if (!audit)
 		return NULL;
+	audit->sync = audit_sync_create(options->list_most);
+	if (!audit->sync) {
+		free(audit);
+		return NULL;
+	}
 	audit->options = *options;
 	audit->result.missed.most = options->list_most;
 	audit->result.undecided.most = options->list_most;
@@ -149,6 +155,7 @@ struct audit *audit_create(const struct audit_options *options)
 
 void audit_destroy(struct audit *audit)
 {
+	audit_sync_destroy(audit->sync);
 	free(audit->result.missed.items);
 	free(audit->result.undecided.items);
 	for (int doubt = 0; doubt < AUDIT_DOUBT_COUNT; doubt++)
@@ -475,7 +482,10 @@ static void demand_address(struct audit *audit, const struct event *event, struc
 	vcpu->demanded[1] |= target.level == 2;
 }
 
-/* KVM carries an INVLPGA out by the function that this event stands for. */
+/*
+ * KVM carries an INVLPGA out by the function that this event stands for. The
+ * ASID that is recorded with it is that of the active VMCB, so it says nothing.
+ */
 static void on_address(struct audit *audit, const struct event *event)
 {
 	struct vcpu *vcpu = &audit->vcpu[event->vcpu];
@@ -701,24 +711,24 @@ static void count_flush(struct audit *audit, const struct visit *visit)
 		audit->result.needed[audit_cause_rule(cause)]++;
 }
 
-static void add(struct audit *audit, struct audit_list *list, const struct audit_finding *finding)
+bool audit_list_add(struct audit_list *list, const struct audit_finding *finding)
 {
 	uint32_t capacity = list->capacity ? 2 * list->capacity : 16;
 	struct audit_finding *items;
 
 	if (list->count++ >= list->most)
-		return;
+		return true;
 	if (list->count > list->capacity) {
 		items = realloc(list->items, capacity * sizeof(*items));
 		if (!items) {
 			list->count--;
-			fail(audit, "out of memory");
-			return;
+			return false;
 		}
 		list->items = items;
 		list->capacity = capacity;
 	}
 	list->items[list->count - 1] = *finding;
+	return true;
 }
 
 static void report(struct audit *audit, const struct visit *visit, enum audit_cause cause,
@@ -741,7 +751,8 @@ static void report(struct audit *audit, const struct visit *visit, enum audit_ca
 	};
 
 	finding.mark.cause = cause;
-	add(audit, doubt ? &audit->unsure[doubt] : &audit->result.missed, &finding);
+	if (!audit_list_add(doubt ? &audit->unsure[doubt] : &audit->result.missed, &finding))
+		fail(audit, "out of memory");
 }
 
 /* Did the entry miss a flush? It does not flush. */
@@ -965,6 +976,7 @@ void audit_feed(struct audit *audit, const struct event *event)
 
 	if (audit->error[0])
 		return;
+	audit_sync_feed(audit->sync, event);
 	/* From 2, so that an order less one is still an order. */
 	audit->order = audit->order ? audit->order + 1 : 2;
 	if (event->kind != EVENT_FLUSH_REMOTE && event->kind != EVENT_LOST)
@@ -998,6 +1010,7 @@ void audit_feed(struct audit *audit, const struct event *event)
 	case EVENT_RESET:
 		return note_demand(audit, event);
 	case EVENT_LOAD:
+	case EVENT_SYNC:
 	case EVENT_KIND_COUNT:
 		return;
 	}
@@ -1064,10 +1077,13 @@ int audit_finish(struct audit *audit, struct audit_result *result, char *error, 
 		for (int doubt = 0; doubt < AUDIT_DOUBT_COUNT; doubt++)
 			merge(audit, &audit->result.missed, &audit->unsure[doubt]);
 	}
+	if (!audit_sync_finish(audit->sync, &audit->result))
+		fail(audit, "out of memory");
 	*result = audit->result;
 	result->record = record;
 	audit->result.missed = (struct audit_list){ .items = NULL };
 	audit->result.undecided = (struct audit_list){ .items = NULL };
+	audit->result.unsynced = (struct audit_list){ .items = NULL };
 	snprintf(error, size, "%s", audit->error);
 	return audit->error[0] ? -1 : 0;
 }
@@ -1076,8 +1092,10 @@ void audit_free(struct audit_result *result)
 {
 	free(result->missed.items);
 	free(result->undecided.items);
+	free(result->unsynced.items);
 	result->missed.items = NULL;
 	result->undecided.items = NULL;
+	result->unsynced.items = NULL;
 }
 
 static void on_event(void *context, const struct event *event)
