@@ -257,6 +257,7 @@ static inline bool tlbtag_vcpu_is_clean(const struct tlbtag_vcpu *vcpu, struct t
 	const struct tlbtag_ctx *ctx = in_l2 ? &vcpu->l2[vcpu->active - 1].ctx : &vcpu->l1;
 	const struct tlbtag_block *block = &vcpu->block[in_l2];
 
+	/* V4: all that the plan looks at is compared, and a shared tag is never clean. */
 	return ctx->cpu == cpu.nr && ctx->why == TLBTAG_WHY_NOTHING && !ctx->shared &&
 	       block->cpu == cpu.nr && block->tag == ctx->tag &&
 	       !(tlbtag_load_relaxed(&vcpu->remote[0]) | tlbtag_load_relaxed(&vcpu->remote[1])) &&
