@@ -242,11 +242,6 @@ struct tlbtag_invlpga tlbtag_nested_invlpga(struct tlbtag_vcpu *vcpu, struct tlb
 }
 TLBTAG_EXPORT(tlbtag_nested_invlpga);
 
-static const struct tlbtag_ctx *active_of(const struct tlbtag_vcpu *vcpu)
-{
-	return tlbtag_vcpu_in_l2(vcpu) ? &vcpu->l2[vcpu->active - 1].ctx : &vcpu->l1;
-}
-
 /* Do tags keep what hardware caches of these tables apart? */
 static bool has_own_age(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx)
 {
@@ -259,7 +254,7 @@ static bool has_own_age(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx 
  */
 bool tlbtag_root_is_stale(const struct tlbtag_vcpu *vcpu, const struct tlbtag_root *root)
 {
-	const struct tlbtag_ctx *ctx = active_of(vcpu);
+	const struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
 
 	if (root->synced < ctx->demand)
 		return true;

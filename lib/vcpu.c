@@ -194,7 +194,7 @@ uint32_t tlbtag_vcpu_flush(struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
 	work = purge_of(vcpu, target, flush);
 	switch (target) {
 	case TLBTAG_TARGET_ACTIVE:
-		return work | tlbtag_vcpu_pend(vcpu, tlbtag_vcpu_active(vcpu), flush, why);
+		return work | tlbtag_vcpu_pend(vcpu, tlbtag_vcpu_active_ctx(vcpu), flush, why);
 	case TLBTAG_TARGET_L1:
 		return work | tlbtag_vcpu_pend(vcpu, &vcpu->l1, flush, why);
 	case TLBTAG_TARGET_L2:
@@ -269,7 +269,7 @@ enum tlbtag_address tlbtag_vcpu_address(struct tlbtag_vcpu *vcpu, struct tlbtag_
 enum tlbtag_address tlbtag_vcpu_invalidate(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu,
 					   tlbtag_t *tag)
 {
-	return tlbtag_vcpu_address(vcpu, tlbtag_vcpu_active(vcpu), cpu, tag);
+	return tlbtag_vcpu_address(vcpu, tlbtag_vcpu_active_ctx(vcpu), cpu, tag);
 }
 TLBTAG_EXPORT(tlbtag_vcpu_invalidate);
 
@@ -347,7 +347,7 @@ static struct tlbtag_plan plan_in_doubt(const struct tlbtag_vcpu *vcpu)
 
 struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 {
-	struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
+	struct tlbtag_ctx *ctx = tlbtag_vcpu_active_ctx(vcpu);
 	struct tlbtag_plan plan = { .tag = ctx->tag };
 	uint32_t placed;
 
@@ -387,7 +387,7 @@ static void record_use(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
  */
 void tlbtag_vcpu_entered(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 {
-	struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
+	struct tlbtag_ctx *ctx = tlbtag_vcpu_active_ctx(vcpu);
 
 	if (tlbtag_warn_once(cpu.nr >= vcpu->vm->host->hw.nr_cpus, "vcpu: no such CPU"))
 		return;
