@@ -116,7 +116,10 @@ static void print_warnings(const struct audit_result *result)
 	warn(result->unjudged, "VM entries without ASID or TLB_CONTROL were not judged");
 	warn(result->forgotten, "ASIDs' contents were given up to keep memory bounded");
 	warn(result->undecided.count, "entries with an ASID that may have been clean or not");
-	warn(result->illegal, "VM entries with ASID 0, which is the host's: they fail");
+	if (result->illegal)
+		printf("! %" PRIu64 " VM entries with ASID 0, the host's, which fail: the first at "
+		       "line %" PRIu64 "\n",
+		       result->illegal, result->illegal_where);
 	for (int i = 0; record->missing[i]; i++)
 		printf("! %s\n", record->missing[i]);
 }

@@ -85,6 +85,7 @@ struct vcpu {
 	uint32_t active; /* level */
 	uint32_t asid12;
 	uint64_t asid12_order;
+	uint64_t invlpga_order; /* the latest one, since the latest entry; 0: none */
 	uint32_t homes; /* the first one */
 	struct latest latest[LEVELS];
 };
@@ -483,8 +484,10 @@ static void demand_address(struct audit *audit, const struct event *event, struc
 }
 
 /*
- * KVM carries an INVLPGA out by the function that this event stands for. The
- * ASID that is recorded with it is that of the active VMCB, so it says nothing.
+ * KVM carries an INVLPGA out by the function that this event stands for, before
+ * L1 goes on: it is for the latest one, and not for one that L1 executed before.
+ * The ASID that is recorded with it is that of the active VMCB, so it says
+ * nothing.
  */
 static void on_address(struct audit *audit, const struct event *event)
 {
@@ -493,7 +496,8 @@ static void on_address(struct audit *audit, const struct event *event)
 	struct slot *slot;
 
 	while ((slot = next_home(audit, link))) {
-		if (slot->mark.cause == AUDIT_CAUSE_IGNORED && slot->cpu == event->cpu)
+		if (slot->mark.cause == AUDIT_CAUSE_IGNORED && slot->cpu == event->cpu &&
+		    slot->mark_order == vcpu->invlpga_order)
 			slot->mark.cause = AUDIT_CAUSE_NONE;
 		link = &slot->next;
 	}
@@ -506,6 +510,7 @@ static void on_invlpga(struct audit *audit, const struct event *event)
 							       AUDIT_CAUSE_IGNORED;
 	struct target target = { 2, event->asid };
 
+	audit->vcpu[event->vcpu].invlpga_order = audit->order;
 	if (event->asid == EVENT_UNKNOWN)
 		target.asid12 = asid12_of(audit, &audit->vcpu[event->vcpu]);
 	/* SPEC C.8 a: as INVLPG in L1. */
@@ -839,6 +844,7 @@ static void note_entry(struct audit *audit, const struct visit *visit)
 		.order = audit->order,
 		.where = event->where,
 	};
+	vcpu->invlpga_order = 0;
 	vcpu->transition = false;
 	vcpu->pge = false;
 	vcpu->demanded[event->level - 1] = false;
@@ -923,9 +929,11 @@ static void on_enter(struct audit *audit, const struct event *event)
 	}
 	if (!is_possible(audit, event))
 		return;
-	audit->result.illegal += event->asid == 0;
-	if (event->asid == 0)
+	if (event->asid == 0) {
+		if (!audit->result.illegal++)
+			audit->result.illegal_where = event->where;
 		return;
+	}
 	visit.slot = slot_of(audit, event);
 	if (!visit.slot)
 		return;

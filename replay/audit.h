@@ -218,6 +218,7 @@ struct audit_options {
  * @entries: VM entries
  * @unjudged: of these, those of which ASID or TLB_CONTROL was not recorded
  * @illegal: with ASID 0, which is the host's: the processor refuses them
+ * @illegal_where: line of the first of these
  * @flushes: entries that flushed, by the definition in replay.h
  * @needed: of these, those that had to, by rule
  * @needless: the others, by likeliest cause
@@ -235,6 +236,7 @@ struct audit_result {
 	uint64_t unjudged;
 	uint64_t flushes;
 	uint64_t illegal;
+	uint64_t illegal_where;
 	uint64_t needed[TLBTAG_RULE_COUNT];
 	uint64_t needless[AUDIT_WASTE_COUNT];
 	struct audit_list missed;

@@ -349,6 +349,17 @@ TEST(audit_invlpga)
 	tell("b0 0@0:1 v0@1:0 0@0:1", "- late:INVLPGA_PLACE");
 }
 
+/* One of several is carried out, and an address goes for another reason later. */
+TEST(audit_invlpga_by_invlpga)
+{
+	tell("b0 n0:3 0@0:2 x0 v0@0:3 i0@0 v0@0:3 i0@0 n0:3 0@0:2", "- -");
+	tell("b0 n0:3 0@0:2 x0 v0@0:3 v0@0:3 i0@0 n0:3 0@0:2", "- late:INVLPGA_MATCH");
+	tell("b0 n0:3 0@0:2 x0 v0@0:3 i0@0 v0@0:3 n0:3 0@0:2", "- late:INVLPGA_MATCH");
+	tell("b0 0@0:1 n0:3 0@0:2 x0 v0@0:3 0@0:1 i0@0 n0:3 0@0:2", "- - - late:INVLPGA_MATCH");
+	tell("b0 0@0:1 n0:3 0@0:2 x0 v0@0:3 i0@0 0@0:1 i0@0 n0:3 0@0:2", "- - - -");
+	tell("b0 n0:3 0@0:2 x0 v0@0:3 v0@0:4 i0@0 n0:3 0@0:2", "- late:INVLPGA_MATCH");
+}
+
 TEST(audit_invlpga_on_trust)
 {
 	struct audit_options trust = { .list_most = 10, .trust_invlpga = true };
@@ -400,6 +411,7 @@ TEST(audit_entries_with_asid_0)
 	struct audit_result result = tell("b0 0@0:1 0@0:0 0@0:1", "- - -");
 
 	CHECK_EQ(result.illegal, 1);
+	CHECK_EQ(result.illegal_where, 3);
 	CHECK_EQ(result.entries, 3);
 }
 
