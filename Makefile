@@ -275,6 +275,12 @@ fuzz-run: $(LIBFUZZERS)
 tidy:
 	@$(PYTHON) ci/tidy
 
+# What is stated, kept, consulted and guarded where; make check compares.
+.PHONY: invariants
+invariants:
+	@ci/invariants >doc/INVARIANTS.md.new || { rm -f doc/INVARIANTS.md.new; exit 1; }
+	@mv doc/INVARIANTS.md.new doc/INVARIANTS.md
+
 headers:
 	@CC='$(CC)' CXX='$(CXX)' ci/headers $(BUILD)/headers
 
@@ -342,6 +348,7 @@ help:
 	@echo 'bench      the benchmarks'
 	@echo 'tidy       the style rules that a program can check'
 	@echo 'headers    each public header alone, C11 and C++17, every port'
+	@echo 'invariants doc/INVARIANTS.md, made of headers, sources and tests'
 	@echo 'doc        man pages of the library, into $(BUILD)/man'
 	@echo 'install uninstall clean'
 	@echo 'V=1 WERROR=1 CC=clang PREFIX= DESTDIR= and more: see config.mk'

@@ -51,9 +51,9 @@ static int help(void)
 	puts("usage: tlbtag audit [OPTION]... TRACE...\n"
 	     "\n"
 	     "Says which VM entries of a recorded KVM on AMD, whatever its way of managing\n"
-	     "ASIDs, missed a flush that was due, and how many flushed for nothing. TRACE is\n"
-	     "the text of ftrace or a trace.dat, plain or gzipped; - is standard input. See\n"
-	     "doc/AUDIT.md.\n"
+	     "ASIDs, missed a flush or a sync of shadow tables that was due, and how many\n"
+	     "flushed for nothing. TRACE is the text of ftrace or a trace.dat, plain or\n"
+	     "gzipped; - is standard input. See doc/AUDIT.md.\n"
 	     "\n"
 	     "  --json                 for programs\n"
 	     "  --all                  tell every missed flush, not the first ten\n"
@@ -115,7 +115,11 @@ static void print_warnings(const struct audit_result *result)
 	warn(record->retired, "vCPUs were forgotten, and may now pass for new ones");
 	warn(result->unjudged, "VM entries without ASID or TLB_CONTROL were not judged");
 	warn(result->forgotten, "ASIDs' contents were given up to keep memory bounded");
-	warn(result->undecided, "entries with an ASID that may have been clean or not");
+	warn(result->undecided.count, "entries with an ASID that may have been clean or not");
+	if (result->illegal)
+		printf("! %" PRIu64 " VM entries with ASID 0, the host's, which fail: the first at "
+		       "line %" PRIu64 "\n",
+		       result->illegal, result->illegal_where);
 	for (int i = 0; record->missing[i]; i++)
 		printf("! %s\n", record->missing[i]);
 }
@@ -134,36 +138,62 @@ static void print_breakdown(const struct audit_result *result)
 			       audit_waste_meaning((enum audit_waste)i));
 }
 
-static void print_story(const char *file, const struct audit_finding *finding)
+static void print_story(const char *file, const char *verdict,
+			const struct audit_finding *finding)
 {
 	char lines[AUDIT_STORY_LINES][AUDIT_STORY_SIZE];
 	uint32_t count = audit_story(finding, lines);
 	const struct event *entry = &finding->entry;
 
-	printf("\n%s:%" PRIu64 ": time %" PRIu64 ".%06" PRIu64 ": missed flush, %s, %s\n", file,
-	       entry->where, entry->time_ns / 1000000000, entry->time_ns / 1000 % 1000000,
+	printf("\n%s:%" PRIu64 ": time %" PRIu64 ".%06" PRIu64 ": %s, %s, %s\n", file,
+	       entry->where, entry->time_ns / 1000000000, entry->time_ns / 1000 % 1000000, verdict,
 	       audit_kind_name(audit_cause_kind(finding->mark.cause)),
 	       audit_rule_name(audit_cause_rule(finding->mark.cause)));
 	for (uint32_t i = 0; i < count; i++)
 		printf("    %s\n", lines[i]);
 }
 
+static void print_stories(const struct audit_result *result, const char *verdict,
+			  const struct audit_list *list)
+{
+	for (uint32_t i = 0; i < listed(list); i++)
+		print_story(result->record.file, verdict, &list->items[i]);
+	if (list->count > listed(list))
+		printf("\n    and %" PRIu64 " more; --all tells up to %u\n",
+		       list->count - listed(list), AUDIT_LIST_MOST);
+}
+
+static void print_syncs(const struct audit_result *result)
+{
+	static const char *const texts[] = {
+		[AUDIT_SYNC_UNKNOWN] = "whether they happened is unknown: neither rig:mmu_sync nor "
+				       "rig:nested_tlb_flush was recorded",
+		[AUDIT_SYNC_ASKED] = "not asked for; rig:mmu_sync, which shows whether they "
+				     "happened, was not recorded",
+		[AUDIT_SYNC_DONE] = "missed",
+	};
+
+	if (!result->syncs)
+		return;
+	printf("  %8" PRIu64 " MMU syncs of shadow tables were due: ", result->syncs);
+	if (result->sync_evidence != AUDIT_SYNC_UNKNOWN)
+		printf("%" PRIu64 " ", result->unsynced.count);
+	puts(texts[result->sync_evidence]);
+}
+
 static void print_result(const struct audit_result *result)
 {
-	const struct audit_list *missed = &result->missed;
-
 	printf("%s\n", result->record.file);
 	print_warnings(result);
 	printf("  %8" PRIu64 " VM entries\n", result->entries);
 	printf("  %8" PRIu64 " flushed: %" PRIu64 " had to, %" PRIu64 " needlessly\n",
 	       result->flushes, needed_of(result), needless_of(result));
 	print_breakdown(result);
-	printf("  %8" PRIu64 " missed a flush\n", missed->count);
-	for (uint32_t i = 0; i < listed(missed); i++)
-		print_story(result->record.file, &missed->items[i]);
-	if (missed->count > listed(missed))
-		printf("\n    and %" PRIu64 " more; --all tells up to %u\n",
-		       missed->count - listed(missed), AUDIT_LIST_MOST);
+	printf("  %8" PRIu64 " missed a flush\n", result->missed.count);
+	print_syncs(result);
+	print_stories(result, "missed flush", &result->missed);
+	print_stories(result, "missed sync", &result->unsynced);
+	print_stories(result, "undecided", &result->undecided);
 }
 
 /* --- JSON -------------------------------------------------------------- */
@@ -184,6 +214,15 @@ static json_t *json_of_finding(const struct audit_finding *finding)
 			 (json_int_t)entry->level, "cpu", (json_int_t)entry->cpu, "asid",
 			 (json_int_t)entry->asid, "kind", audit_kind_name(audit_cause_kind(cause)),
 			 "rule", audit_rule_name(audit_cause_rule(cause)), "story", story);
+}
+
+static json_t *json_of_list(const struct audit_list *list)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < listed(list); i++)
+		json_array_append_new(array, json_of_finding(&list->items[i]));
+	return array;
 }
 
 static json_t *json_of_needed(const struct audit_result *result)
@@ -223,13 +262,16 @@ static void set_counts(json_t *object, const struct audit_result *result)
 		{ "guessed", record->guessed },
 		{ "retired", record->retired },
 		{ "unjudged", result->unjudged },
-		{ "undecided", result->undecided },
+		{ "undecided", result->undecided.count },
+		{ "illegal", result->illegal },
 		{ "forgotten", result->forgotten },
 		{ "vm_entries", result->entries },
 		{ "flushes", result->flushes },
 		{ "needed", needed_of(result) },
 		{ "needless", needless_of(result) },
 		{ "missed_count", result->missed.count },
+		{ "syncs", result->syncs },
+		{ "unsynced_count", result->unsynced.count },
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
@@ -238,8 +280,12 @@ static void set_counts(json_t *object, const struct audit_result *result)
 
 static json_t *json_of(const struct audit_result *result)
 {
+	static const char *const evidence[] = {
+		[AUDIT_SYNC_UNKNOWN] = "none",
+		[AUDIT_SYNC_ASKED] = "asked",
+		[AUDIT_SYNC_DONE] = "done",
+	};
 	json_t *object = json_object();
-	json_t *missed = json_array();
 
 	json_object_set_new(object, "file", json_of_name(result->record.file));
 	json_object_set_new(object, "broken_off", json_boolean(result->record.broken_off));
@@ -247,9 +293,11 @@ static json_t *json_of(const struct audit_result *result)
 	json_object_set_new(object, "needed_by_rule", json_of_needed(result));
 	json_object_set_new(object, "needless_by_cause", json_of_needless(result));
 	json_object_set_new(object, "missing", json_of_texts(result->record.missing));
-	for (uint32_t i = 0; i < listed(&result->missed); i++)
-		json_array_append_new(missed, json_of_finding(&result->missed.items[i]));
-	json_object_set_new(object, "missed", missed);
+	json_object_set_new(object, "missed", json_of_list(&result->missed));
+	json_object_set_new(object, "sync_evidence",
+			    json_string(evidence[result->sync_evidence]));
+	json_object_set_new(object, "unsynced", json_of_list(&result->unsynced));
+	json_object_set_new(object, "maybe_missed", json_of_list(&result->undecided));
 	return object;
 }
 
@@ -264,6 +312,11 @@ static void print_json(const struct audit_result *results, size_t count)
 
 /* --- the command ------------------------------------------------------- */
 
+static bool is_fine(const struct audit_result *result)
+{
+	return !result->missed.count && !result->unsynced.count && !result->illegal;
+}
+
 static int audit_one(struct request *request, char *path, struct audit_result *result)
 {
 	char error[512];
@@ -275,7 +328,7 @@ static int audit_one(struct request *request, char *path, struct audit_result *r
 	progress_end();
 	if (failed)
 		return complain("%s", error);
-	return result->missed.count ? EXIT_FOUND : EXIT_FINE;
+	return is_fine(result) ? EXIT_FINE : EXIT_FOUND;
 }
 
 static void print_results(const struct request *request, const struct audit_result *results,

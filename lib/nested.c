@@ -13,7 +13,7 @@
 #include <tlbtag/rules.h>
 #include <tlbtag/svm.h>
 
-/* N2: @tag comes fresh from the pool, or is the fallback. */
+/* N2: the tag comes fresh from the pool, or is the fallback, also if L1 shares the VM's. */
 static void start_l2(struct tlbtag_vcpu *vcpu, tlbtag_t tag)
 {
 	struct tlbtag_l2 *l2 = &vcpu->l2[vcpu->l2_count++];
@@ -81,11 +81,12 @@ static struct tlbtag_l2 *oldest(struct tlbtag_vcpu *vcpu)
 }
 
 /*
- * E1 for an ASID without a context, of which there must not be one (N1: only
- * reached when tlbtag_nested_find() found none). Its roots are not tagged by
- * ASID, so they may have been left unsynced by the ASID that used them last
- * (SPEC C.5 E2). A VPID does not tag guest-physical translations, so on Intel
- * this is about the roots of shadow paging alone (SPEC G).
+ * N1: only reached when tlbtag_nested_find() found none.
+ *
+ * E1 for an ASID without a context. Its roots are not tagged by ASID, so they
+ * may have been left unsynced by the ASID that used them last (SPEC C.5 E2). A
+ * VPID does not tag guest-physical translations, so on Intel this is about the
+ * roots of shadow paging alone (SPEC G).
  */
 static struct tlbtag_l2 *claim(struct tlbtag_vcpu *vcpu, uint32_t asid12)
 {
@@ -241,21 +242,19 @@ struct tlbtag_invlpga tlbtag_nested_invlpga(struct tlbtag_vcpu *vcpu, struct tlb
 }
 TLBTAG_EXPORT(tlbtag_nested_invlpga);
 
-static const struct tlbtag_ctx *active_of(const struct tlbtag_vcpu *vcpu)
-{
-	return tlbtag_vcpu_in_l2(vcpu) ? &vcpu->l2[vcpu->active - 1].ctx : &vcpu->l1;
-}
-
 /* Do tags keep what hardware caches of these tables apart? */
 static bool has_own_age(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx)
 {
 	return ctx->shadow_linear || vcpu->vm->host->hw.tag_covers_guest_physical;
 }
 
-/* N3: a generation is given out once, so equal means synced after the demand. */
+/*
+ * N3: the embedder asks this of each root. A generation is given out once, so
+ * equal means synced after the demand.
+ */
 bool tlbtag_root_is_stale(const struct tlbtag_vcpu *vcpu, const struct tlbtag_root *root)
 {
-	const struct tlbtag_ctx *ctx = active_of(vcpu);
+	const struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
 
 	if (root->synced < ctx->demand)
 		return true;

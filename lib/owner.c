@@ -125,7 +125,10 @@ static uint32_t lane_entry(uint32_t lane)
 	return low.entry[0] ? lane : ENTRIES_PER_WORD - 1 - lane;
 }
 
-/* Sets whoever has last == cpu to "none"; by O1 the first found is the only one. */
+/*
+ * O1: whoever has last == cpu is set to "none" before a take, so the first one
+ * found is the only one.
+ */
 static inline void displace_scanned(struct tlbtag_owner *owner, struct tlbtag_cpu cpu)
 {
 	uint32_t words = words_for(owner->members);

@@ -406,10 +406,12 @@ RARE static tlbtag_t alloc_searching(struct tlbtag_pool *pool, enum tlbtag_class
 }
 
 /*
- * P1 and P2 follow from min > 0 and from the comparisons with the range; P3
- * from the bit that is cleared before the tag leaves; P5 from its bit never
- * being set again. P4 follows from the three bitmaps being disjoint, which is
- * looked at where there can be a DIRTY tag.
+ * P1: min > 0, which tlbtag_pool_init() sees to, and nothing below is searched.
+ * P2: the comparisons with the range.
+ * P3: the bit is cleared before the tag leaves.
+ * P4: the three bitmaps are disjoint, which is looked at where there can be a
+ * DIRTY tag.
+ * P5: its bit is never set again.
  */
 tlbtag_t tlbtag_pool_alloc(struct tlbtag_pool *pool, enum tlbtag_class which)
 {

@@ -43,7 +43,7 @@ void tlbtag_vcpu_return_tag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx)
 	ctx->tag = TLBTAG_NONE;
 }
 
-/* V2: from the pool a tag comes to one holder; the others are meant to be shared. */
+/* V2: from the pool a tag comes to one holder; the fallback and the VM's are meant to be shared. */
 static tlbtag_t tag_for_l1(struct tlbtag_vcpu *vcpu)
 {
 	tlbtag_t tag = vcpu->vm->tag;
@@ -206,7 +206,7 @@ uint32_t tlbtag_vcpu_flush(struct tlbtag_vcpu *vcpu, enum tlbtag_target target,
 	work = purge_of(vcpu, target, flush, why);
 	switch (target) {
 	case TLBTAG_TARGET_ACTIVE:
-		return work | tlbtag_vcpu_pend(vcpu, tlbtag_vcpu_active(vcpu), flush, why);
+		return work | tlbtag_vcpu_pend(vcpu, tlbtag_vcpu_active_ctx(vcpu), flush, why);
 	case TLBTAG_TARGET_L1:
 		return work | tlbtag_vcpu_pend(vcpu, &vcpu->l1, flush, why);
 	case TLBTAG_TARGET_L2:
@@ -281,7 +281,7 @@ enum tlbtag_address tlbtag_vcpu_address(struct tlbtag_vcpu *vcpu, struct tlbtag_
 enum tlbtag_address tlbtag_vcpu_invalidate(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu,
 					   tlbtag_t *tag)
 {
-	return tlbtag_vcpu_address(vcpu, tlbtag_vcpu_active(vcpu), cpu, tag);
+	return tlbtag_vcpu_address(vcpu, tlbtag_vcpu_active_ctx(vcpu), cpu, tag);
 }
 TLBTAG_EXPORT(tlbtag_vcpu_invalidate);
 
@@ -336,7 +336,11 @@ static enum tlbtag_flush scope_of(const struct tlbtag_vcpu *vcpu, enum tlbtag_fl
 	return flush > pending ? flush : pending;
 }
 
-/* V1: VMRUN with ASID 0 fails; VPID 0 is the way to switch VPIDs off. */
+/*
+ * V1: tlbtag_host_init() refuses a host without a fallback tag, and contexts
+ * without a tag get it. VMRUN with ASID 0 fails; on Intel VPID 0 is the way to
+ * switch VPIDs off.
+ */
 static bool is_illegal_tag(const struct tlbtag_vcpu *vcpu, tlbtag_t tag)
 {
 	return tag == TLBTAG_NONE && vcpu->vm->host->hw.vendor == TLBTAG_AMD;
@@ -355,7 +359,7 @@ static struct tlbtag_plan plan_in_doubt(const struct tlbtag_vcpu *vcpu)
 
 struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 {
-	struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
+	struct tlbtag_ctx *ctx = tlbtag_vcpu_active_ctx(vcpu);
 	struct tlbtag_plan plan = { .tag = ctx->tag };
 	uint32_t placed;
 
@@ -409,10 +413,14 @@ static void record_use(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
 	}
 }
 
-/* C2 and C3 of ctx.h: this is the only place that clears `why` or sets `cpu`. */
+/*
+ * C2: this alone clears what is pending, for the active context; one that begins
+ * anew owes its first flush instead.
+ * C3: this alone writes the CPU, apart from tlbtag_ctx_start().
+ */
 void tlbtag_vcpu_entered(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 {
-	struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
+	struct tlbtag_ctx *ctx = tlbtag_vcpu_active_ctx(vcpu);
 
 	if (tlbtag_warn_once(cpu.nr >= vcpu->vm->host->hw.nr_cpus, "vcpu: no such CPU"))
 		return;

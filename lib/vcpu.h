@@ -11,14 +11,10 @@
 #define LEVEL_L1 0u
 #define LEVEL_L2 1u
 
-static inline bool tlbtag_vcpu_in_l2(const struct tlbtag_vcpu *vcpu)
+/* tlbtag_vcpu_active() of a vCPU that may be written to. */
+static inline struct tlbtag_ctx *tlbtag_vcpu_active_ctx(struct tlbtag_vcpu *vcpu)
 {
-	return vcpu->active != TLBTAG_ACTIVE_L1;
-}
-
-static inline struct tlbtag_ctx *tlbtag_vcpu_active(struct tlbtag_vcpu *vcpu)
-{
-	return tlbtag_vcpu_in_l2(vcpu) ? &vcpu->l2[vcpu->active - 1].ctx : &vcpu->l1;
+	return (struct tlbtag_ctx *)tlbtag_vcpu_active(vcpu);
 }
 
 static inline bool tlbtag_vcpu_is_fallback(const struct tlbtag_vcpu *vcpu, tlbtag_t tag)

@@ -119,7 +119,7 @@ struct tlbtag_vmx_plan tlbtag_vmx_plan_make(struct tlbtag_vcpu *vcpu, struct tlb
 					    uint64_t eptp)
 {
 	const struct tlbtag_block *block = &vcpu->block[tlbtag_vcpu_in_l2(vcpu)];
-	struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
+	struct tlbtag_ctx *ctx = tlbtag_vcpu_active_ctx(vcpu);
 	struct tlbtag_vmx_plan plan = { .vpid = tlbtag_vcpu_tag_of(vcpu, ctx) };
 	struct due due;
 

@@ -18,7 +18,7 @@
  * knows, and it is taken for clean or the context's own, with the exceptions
  * at judge_unseen().
  */
-#include "audit.h"
+#include "audit_sync.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,15 +68,24 @@ struct latest {
 	uint64_t where;
 };
 
+/* A demand, whether there is content that it could be for or not. */
+struct owed {
+	struct audit_mark mark;
+	uint64_t order;
+	uint32_t asid12; /* of the L2 that it is for; EVENT_UNKNOWN: any */
+};
+
 struct vcpu {
 	bool born;
 	bool transition; /* since its latest entry */
 	bool pge;
 	bool demanded[LEVELS]; /* since the level's latest entry */
+	struct owed owed[LEVELS]; /* the first demand since then */
 	uint32_t birth;
 	uint32_t active; /* level */
 	uint32_t asid12;
 	uint64_t asid12_order;
+	uint64_t invlpga_order; /* the latest one, since the latest entry; 0: none */
 	uint32_t homes; /* the first one */
 	struct latest latest[LEVELS];
 };
@@ -90,11 +99,16 @@ struct cpu {
 
 struct audit {
 	struct audit_options options;
+	struct audit_sync *sync;
 	struct audit_result result;
-	struct audit_list unsure;
+	struct audit_list unsure[AUDIT_DOUBT_COUNT]; /* by doubt; [NONE] is empty */
 	uint64_t order; /* of the current event; counts from 1 */
 	uint64_t gap_order;
-	bool has_rounds; /* the kernel takes unused ASIDs in place of flushes */
+	/* What tells rounds from ASIDs that are kept: */
+	uint64_t fresh; /* entries with an unused ASID in place of a flush */
+	uint64_t kept; /* moves to another CPU with the same ASID and a flush */
+	bool has_generation; /* numbers that may count rounds are recorded */
+	bool has_asid_flush; /* TLB_CONTROL 3 is in use */
 	char error[ERROR_SIZE];
 	struct slot *slots;
 	uint32_t slot_count;
@@ -115,6 +129,7 @@ struct visit {
 	struct slot *home; /* NULL, or where the context was until now */
 	bool flush_all;
 	bool flush; /* of this ASID, or of all */
+	bool flush_local; /* of this ASID, global pages excepted */
 	bool asid_changed;
 };
 
@@ -124,9 +139,16 @@ struct audit *audit_create(const struct audit_options *options)
 
 	if (!audit)
 		return NULL;
+	audit->sync = audit_sync_create(options->list_most);
+	if (!audit->sync) {
+		free(audit);
+		return NULL;
+	}
 	audit->options = *options;
 	audit->result.missed.most = options->list_most;
-	audit->unsure.most = options->list_most;
+	audit->result.undecided.most = options->list_most;
+	for (int doubt = 0; doubt < AUDIT_DOUBT_COUNT; doubt++)
+		audit->unsure[doubt].most = options->list_most;
 	for (uint32_t i = 0; i < EVENT_VCPUS; i++)
 		audit->vcpu[i] = (struct vcpu){ .active = 1, .homes = NO_SLOT };
 	return audit;
@@ -134,8 +156,11 @@ struct audit *audit_create(const struct audit_options *options)
 
 void audit_destroy(struct audit *audit)
 {
+	audit_sync_destroy(audit->sync);
 	free(audit->result.missed.items);
-	free(audit->unsure.items);
+	free(audit->result.undecided.items);
+	for (int doubt = 0; doubt < AUDIT_DOUBT_COUNT; doubt++)
+		free(audit->unsure[doubt].items);
 	free(audit->slots);
 	free(audit->index);
 	free(audit);
@@ -345,14 +370,34 @@ static struct slot *home_of(struct audit *audit, const struct audit_context *con
 
 /* --- demands ----------------------------------------------------------- */
 
-/* A mark that might yet turn out to be nothing gives way to one that cannot. */
+/*
+ * A mark that might yet turn out to be nothing, or that less will serve, gives
+ * way to one that cannot.
+ */
 static int weight(enum audit_cause cause)
 {
-	if (cause == AUDIT_CAUSE_NONE)
+	switch ((int)cause) {
+	case AUDIT_CAUSE_NONE:
 		return 0;
-	if (cause == AUDIT_CAUSE_IGNORED)
+	case AUDIT_CAUSE_CONTROL_LOCAL:
 		return 1;
-	return cause == AUDIT_CAUSE_REMOTE ? 2 : 3;
+	case AUDIT_CAUSE_IGNORED:
+		return 2;
+	case AUDIT_CAUSE_REMOTE:
+		return 3;
+	}
+	return 4;
+}
+
+static struct audit_mark mark_of(enum audit_cause cause, const struct event *event)
+{
+	return (struct audit_mark){
+		.cause = cause,
+		.asid_assumed = event->kind == EVENT_INVLPGA && event->asid == EVENT_UNKNOWN,
+		.cpu = event->cpu,
+		.where = event->where,
+		.time_ns = event->time_ns,
+	};
 }
 
 static void mark(struct audit *audit, struct slot *slot, enum audit_cause cause,
@@ -360,13 +405,7 @@ static void mark(struct audit *audit, struct slot *slot, enum audit_cause cause,
 {
 	if (weight(cause) <= weight(slot->mark.cause))
 		return;
-	slot->mark = (struct audit_mark){
-		.cause = cause,
-		.asid_assumed = event->kind == EVENT_INVLPGA && event->asid == EVENT_UNKNOWN,
-		.cpu = event->cpu,
-		.where = event->where,
-		.time_ns = event->time_ns,
-	};
+	slot->mark = mark_of(cause, event);
 	slot->mark_order = audit->order;
 	slot->raced = 0;
 }
@@ -385,6 +424,21 @@ static bool is_target(const struct target *target, const struct audit_context *o
 	       (target->level == 1 || same_asid12(target->asid12, owner->asid12));
 }
 
+static void owe(struct audit *audit, const struct event *event, const struct target *target,
+		enum audit_cause cause)
+{
+	for (uint32_t level = 1; level <= LEVELS; level++) {
+		struct owed *owed = &audit->vcpu[event->vcpu].owed[level - 1];
+
+		if ((target->level && target->level != level) ||
+		    weight(cause) <= weight(owed->mark.cause))
+			continue;
+		owed->mark = mark_of(cause, event);
+		owed->order = audit->order;
+		owed->asid12 = target->level == 2 ? target->asid12 : EVENT_UNKNOWN;
+	}
+}
+
 static void demand(struct audit *audit, const struct event *event, struct target target,
 		   enum audit_cause cause)
 {
@@ -394,6 +448,7 @@ static void demand(struct audit *audit, const struct event *event, struct target
 
 	vcpu->demanded[0] |= target.level != 2;
 	vcpu->demanded[1] |= target.level != 1;
+	owe(audit, event, &target, cause);
 	while ((slot = next_home(audit, link))) {
 		if (is_target(&target, &slot->owner))
 			mark(audit, slot, cause, event);
@@ -428,7 +483,12 @@ static void demand_address(struct audit *audit, const struct event *event, struc
 	vcpu->demanded[1] |= target.level == 2;
 }
 
-/* KVM carries an INVLPGA out by the function that this event stands for. */
+/*
+ * KVM carries an INVLPGA out by the function that this event stands for, before
+ * L1 goes on: it is for the latest one, and not for one that L1 executed before.
+ * The ASID that is recorded with it is that of the active VMCB, so it says
+ * nothing.
+ */
 static void on_address(struct audit *audit, const struct event *event)
 {
 	struct vcpu *vcpu = &audit->vcpu[event->vcpu];
@@ -436,7 +496,8 @@ static void on_address(struct audit *audit, const struct event *event)
 	struct slot *slot;
 
 	while ((slot = next_home(audit, link))) {
-		if (slot->mark.cause == AUDIT_CAUSE_IGNORED && slot->cpu == event->cpu)
+		if (slot->mark.cause == AUDIT_CAUSE_IGNORED && slot->cpu == event->cpu &&
+		    slot->mark_order == vcpu->invlpga_order)
 			slot->mark.cause = AUDIT_CAUSE_NONE;
 		link = &slot->next;
 	}
@@ -449,6 +510,7 @@ static void on_invlpga(struct audit *audit, const struct event *event)
 							       AUDIT_CAUSE_IGNORED;
 	struct target target = { 2, event->asid };
 
+	audit->vcpu[event->vcpu].invlpga_order = audit->order;
 	if (event->asid == EVENT_UNKNOWN)
 		target.asid12 = asid12_of(audit, &audit->vcpu[event->vcpu]);
 	/* SPEC C.8 a: as INVLPG in L1. */
@@ -470,7 +532,8 @@ static void on_nested_enter(struct audit *audit, const struct event *event)
 		vcpu->asid12_order = audit->order;
 	}
 	if (control)
-		demand(audit, event, active_of(audit, vcpu), AUDIT_CAUSE_CONTROL);
+		demand(audit, event, active_of(audit, vcpu),
+		       control == 7 ? AUDIT_CAUSE_CONTROL_LOCAL : AUDIT_CAUSE_CONTROL);
 	if (control != 1)
 		return;
 	demand(audit, event, (struct target){ 1, 0 }, AUDIT_CAUSE_CONTROL_L1);
@@ -530,27 +593,48 @@ static bool was_seen(const struct visit *visit, uint64_t since)
 }
 
 /*
- * A context that was elsewhere comes to a slot of which nothing is known, and
- * does not flush it. Kernels that hand out ASIDs in ascending order take an
- * unused one in place of a flush, so a higher one than any seen on this CPU may
- * be that. If it is the context's old one, the context has a static ASID, unless
- * the recording shows such rounds elsewhere: *unsure.
+ * The first entry of a context, as far as the recording goes, comes after a
+ * demand and does not flush. What it finds may be its own from before: then the
+ * demand was for that.
  */
-static enum audit_cause judge_unseen(struct audit *audit, const struct visit *visit, bool *unsure)
+static enum audit_cause judge_owed(const struct audit *audit, const struct visit *visit)
+{
+	const struct owed *owed = &visit->vcpu->owed[visit->context.level - 1];
+
+	if (owed->order <= audit->gap_order ||
+	    weight(owed->mark.cause) <= weight(AUDIT_CAUSE_REMOTE) ||
+	    !same_asid12(owed->asid12, visit->context.asid12))
+		return AUDIT_CAUSE_NONE;
+	return owed->mark.cause;
+}
+
+/*
+ * A context comes to a slot of which nothing is known, and does not flush it.
+ * Kernels that hand out ASIDs in ascending order take an unused one in place of
+ * a flush, so a higher one than any seen on this CPU may be that. Whether this
+ * is such a kernel shows only later: *doubt.
+ */
+static enum audit_cause judge_unseen(struct audit *audit, const struct visit *visit,
+				     enum audit_doubt *doubt)
 {
 	const struct cpu *cpu = visit->cpu;
 	bool is_highest = cpu->asid_order <= audit->gap_order || visit->slot->asid > cpu->asid_most;
+	bool is_fresh = is_highest && visit->asid_changed;
+	bool seen = was_seen(visit, audit->gap_order);
 
-	if (!was_seen(visit, audit->gap_order))
+	audit->fresh += seen && is_fresh;
+	if (is_known_clean(audit, cpu))
 		return AUDIT_CAUSE_NONE;
-	if (is_highest && visit->asid_changed)
-		audit->has_rounds = true;
-	if (is_known_clean(audit, cpu) || (is_highest && visit->asid_changed))
-		return AUDIT_CAUSE_NONE;
+	if (!seen) {
+		if (is_highest || !audit->has_asid_flush)
+			*doubt = AUDIT_DOUBT_OWED;
+		return judge_owed(audit, visit);
+	}
 	/* Memory is bounded: it was here before and its content was given up. */
 	if (!visit->home && visit->latest->cpu == visit->slot->cpu && !visit->asid_changed)
 		return AUDIT_CAUSE_NONE;
-	*unsure = is_highest;
+	if (is_highest)
+		*doubt = is_fresh ? AUDIT_DOUBT_FRESH : AUDIT_DOUBT_KEPT;
 	return AUDIT_CAUSE_UNSEEN;
 }
 
@@ -585,7 +669,10 @@ static enum audit_cause judge_left(const struct audit *audit, const struct visit
 
 static enum audit_cause cause_of_flush(const struct audit *audit, const struct visit *visit)
 {
-	enum audit_cause cause = visit->flush ? judge_content(audit, visit) : AUDIT_CAUSE_NONE;
+	enum audit_cause cause = AUDIT_CAUSE_NONE;
+
+	if (visit->flush || visit->flush_local)
+		cause = judge_content(audit, visit);
 
 	if (cause != AUDIT_CAUSE_NONE)
 		return cause;
@@ -629,31 +716,32 @@ static void count_flush(struct audit *audit, const struct visit *visit)
 		audit->result.needed[audit_cause_rule(cause)]++;
 }
 
-static void add(struct audit *audit, struct audit_list *list, const struct audit_finding *finding)
+bool audit_list_add(struct audit_list *list, const struct audit_finding *finding)
 {
 	uint32_t capacity = list->capacity ? 2 * list->capacity : 16;
 	struct audit_finding *items;
 
 	if (list->count++ >= list->most)
-		return;
+		return true;
 	if (list->count > list->capacity) {
 		items = realloc(list->items, capacity * sizeof(*items));
 		if (!items) {
 			list->count--;
-			fail(audit, "out of memory");
-			return;
+			return false;
 		}
 		list->items = items;
 		list->capacity = capacity;
 	}
 	list->items[list->count - 1] = *finding;
+	return true;
 }
 
 static void report(struct audit *audit, const struct visit *visit, enum audit_cause cause,
-		   bool unsure)
+		   enum audit_doubt doubt)
 {
 	const struct latest *latest = visit->latest;
 	const struct slot *slot = visit->slot;
+	const struct owed *owed = &visit->vcpu->owed[visit->context.level - 1];
 	struct audit_finding finding = {
 		.order = audit->order,
 		.entry = *visit->event,
@@ -661,32 +749,36 @@ static void report(struct audit *audit, const struct visit *visit, enum audit_ca
 		.owner = slot->owner,
 		.filled = slot->filled,
 		.entered = slot->entered,
-		.mark = slot->mark,
+		.mark = has_content(audit, slot) ? slot->mark : owed->mark,
 		.before = latest->known ? latest->where : 0,
 		.before_cpu = latest->cpu,
 		.before_asid = latest->asid,
 	};
 
 	finding.mark.cause = cause;
-	add(audit, unsure ? &audit->unsure : &audit->result.missed, &finding);
+	if (!audit_list_add(doubt ? &audit->unsure[doubt] : &audit->result.missed, &finding))
+		fail(audit, "out of memory");
 }
 
 /* Did the entry miss a flush? It does not flush. */
 static bool judge(struct audit *audit, const struct visit *visit)
 {
 	enum audit_cause cause = judge_content(audit, visit);
-	bool unsure = false;
+	enum audit_doubt doubt = AUDIT_DOUBT_NONE;
 
+	if (visit->flush_local && cause == AUDIT_CAUSE_CONTROL_LOCAL)
+		return false;
 	if (cause == AUDIT_CAUSE_REMOTE && !is_remote_due(audit, visit->slot, visit->event)) {
 		visit->slot->raced++;
 		return false;
 	}
 	if (cause == AUDIT_CAUSE_NONE && !has_content(audit, visit->slot))
-		cause = judge_unseen(audit, visit, &unsure);
+		cause = judge_unseen(audit, visit, &doubt);
 	if (cause == AUDIT_CAUSE_NONE)
 		return false;
-	report(audit, visit, cause, unsure);
-	return true;
+	report(audit, visit, cause, doubt);
+	/* A new ASID passes for a flush until it turns out that it was none. */
+	return doubt == AUDIT_DOUBT_NONE || doubt == AUDIT_DOUBT_KEPT;
 }
 
 /* --- entries ----------------------------------------------------------- */
@@ -699,8 +791,13 @@ static bool flushes_all(const struct event *event)
 /* Reserved values do nothing that anybody could rely on. */
 static bool flushes_asid(const struct audit *audit, const struct event *event)
 {
-	return !audit->options.no_flush_by_asid &&
-	       (event->tlb_control == 3 || event->tlb_control == 7);
+	return !audit->options.no_flush_by_asid && event->tlb_control == 3;
+}
+
+/* It leaves global pages, and perhaps nested translations (MACHINE, U2). */
+static bool flushes_local(const struct audit *audit, const struct event *event)
+{
+	return !audit->options.no_flush_by_asid && event->tlb_control == 7;
 }
 
 /* @renewed: nothing of what was there is left, or it has been reported. */
@@ -719,6 +816,8 @@ static void settle(struct audit *audit, const struct visit *visit, bool renewed)
 	/* In order of use. */
 	unlink_home(audit, slot);
 	if (!renewed && has_content(audit, slot)) {
+		if (visit->flush_local && slot->mark.cause == AUDIT_CAUSE_CONTROL_LOCAL)
+			slot->mark.cause = AUDIT_CAUSE_NONE;
 		link_home(audit, slot);
 		return;
 	}
@@ -745,9 +844,11 @@ static void note_entry(struct audit *audit, const struct visit *visit)
 		.order = audit->order,
 		.where = event->where,
 	};
+	vcpu->invlpga_order = 0;
 	vcpu->transition = false;
 	vcpu->pge = false;
 	vcpu->demanded[event->level - 1] = false;
+	vcpu->owed[event->level - 1].mark.cause = AUDIT_CAUSE_NONE;
 	if (visit->flush_all || cpu->asid_order <= audit->gap_order ||
 	    cpu->asid_most < event->asid)
 		cpu->asid_most = event->asid;
@@ -792,6 +893,22 @@ static bool is_asid_new(const struct visit *visit)
 		!same_asid12(latest->asid12, visit->context.asid12));
 }
 
+/* What tells kernels apart, see audit_finish(). */
+static void note_habits(struct audit *audit, const struct visit *visit)
+{
+	const struct latest *latest = visit->latest;
+	const struct event *event = visit->event;
+	bool moved = latest->known && latest->order > audit->gap_order &&
+		     latest->cpu != event->cpu && latest->asid12 == visit->context.asid12;
+
+	audit->kept += moved && visit->flush && latest->asid == event->asid;
+	audit->fresh += moved && !visit->flush && latest->asid != event->asid;
+	/* A generation may be anything where the kernel has none, a static ASID say. */
+	audit->has_generation |= event->generation && event->generation <= GENERATIONS &&
+				 event->generation != event->asid;
+	audit->has_asid_flush |= event->tlb_control == 3;
+}
+
 static void on_enter(struct audit *audit, const struct event *event)
 {
 	struct vcpu *vcpu = &audit->vcpu[event->vcpu];
@@ -812,13 +929,19 @@ static void on_enter(struct audit *audit, const struct event *event)
 	}
 	if (!is_possible(audit, event))
 		return;
+	if (event->asid == 0) {
+		if (!audit->result.illegal++)
+			audit->result.illegal_where = event->where;
+		return;
+	}
 	visit.slot = slot_of(audit, event);
 	if (!visit.slot)
 		return;
 	visit.home = home_of(audit, &visit.context);
 	visit.flush = visit.flush_all || flushes_asid(audit, event);
+	visit.flush_local = flushes_local(audit, event);
 	visit.asid_changed = is_asid_new(&visit);
-	audit->has_rounds |= event->generation && event->generation <= GENERATIONS;
+	note_habits(audit, &visit);
 
 	if (!visit.flush)
 		missed = judge(audit, &visit);
@@ -861,6 +984,7 @@ void audit_feed(struct audit *audit, const struct event *event)
 
 	if (audit->error[0])
 		return;
+	audit_sync_feed(audit->sync, event);
 	/* From 2, so that an order less one is still an order. */
 	audit->order = audit->order ? audit->order + 1 : 2;
 	if (event->kind != EVENT_FLUSH_REMOTE && event->kind != EVENT_LOST)
@@ -894,6 +1018,7 @@ void audit_feed(struct audit *audit, const struct event *event)
 	case EVENT_RESET:
 		return note_demand(audit, event);
 	case EVENT_LOAD:
+	case EVENT_SYNC:
 	case EVENT_KIND_COUNT:
 		return;
 	}
@@ -914,40 +1039,59 @@ static uint32_t listed(const struct audit_list *list)
 	return list->count < list->most ? (uint32_t)list->count : list->most;
 }
 
-/* No rounds anywhere: ASIDs are static, and what seemed to miss a flush did. */
-static void merge_unsure(struct audit *audit)
+/* In the order of the recording. */
+static void merge(struct audit *audit, struct audit_list *list, struct audit_list *from)
 {
-	struct audit_list *missed = &audit->result.missed;
-	struct audit_list *unsure = &audit->unsure;
-	uint32_t own = listed(missed);
-	uint32_t more = listed(unsure);
+	uint32_t own = listed(list);
+	uint32_t more = listed(from);
 	struct audit_finding *items;
 
+	list->count += from->count;
+	from->count = 0;
 	if (!more)
 		return;
-	items = realloc(missed->items, (own + more) * sizeof(*items));
+	items = realloc(list->items, (own + more) * sizeof(*items));
 	if (!items) {
 		fail(audit, "out of memory");
 		return;
 	}
-	memcpy(items + own, unsure->items, more * sizeof(*items));
+	memcpy(items + own, from->items, more * sizeof(*items));
 	qsort(items, own + more, sizeof(*items), compare);
-	missed->items = items;
-	missed->capacity = own + more;
-	missed->count += unsure->count;
+	list->items = items;
+	list->capacity = own + more;
+}
+
+/*
+ * Does the kernel take unused ASIDs in place of flushes? One entry that is wrong
+ * must not decide that, so what it does more often does.
+ */
+static bool has_rounds(const struct audit *audit)
+{
+	return audit->fresh > audit->kept ||
+	       (audit->fresh == audit->kept && audit->has_generation);
 }
 
 int audit_finish(struct audit *audit, struct audit_result *result, char *error, size_t size)
 {
 	struct replay_result record = result->record;
 
-	if (audit->has_rounds)
-		audit->result.undecided = audit->unsure.count;
-	else
-		merge_unsure(audit);
+	/* Where a flush is always a new ASID, that a first one does not show is as it is. */
+	if (!audit->has_asid_flush)
+		audit->unsure[AUDIT_DOUBT_OWED].count = 0;
+	if (has_rounds(audit)) {
+		merge(audit, &audit->result.undecided, &audit->unsure[AUDIT_DOUBT_KEPT]);
+		merge(audit, &audit->result.undecided, &audit->unsure[AUDIT_DOUBT_OWED]);
+	} else {
+		for (int doubt = 0; doubt < AUDIT_DOUBT_COUNT; doubt++)
+			merge(audit, &audit->result.missed, &audit->unsure[doubt]);
+	}
+	if (!audit_sync_finish(audit->sync, &audit->result))
+		fail(audit, "out of memory");
 	*result = audit->result;
 	result->record = record;
 	audit->result.missed = (struct audit_list){ .items = NULL };
+	audit->result.undecided = (struct audit_list){ .items = NULL };
+	audit->result.unsynced = (struct audit_list){ .items = NULL };
 	snprintf(error, size, "%s", audit->error);
 	return audit->error[0] ? -1 : 0;
 }
@@ -955,7 +1099,11 @@ int audit_finish(struct audit *audit, struct audit_result *result, char *error, 
 void audit_free(struct audit_result *result)
 {
 	free(result->missed.items);
+	free(result->undecided.items);
+	free(result->unsynced.items);
 	result->missed.items = NULL;
+	result->undecided.items = NULL;
+	result->unsynced.items = NULL;
 }
 
 static void on_event(void *context, const struct event *event)

@@ -30,7 +30,8 @@
 #define AUDIT_KINDS(X)                                              \
 	X(FOREIGN, "foreign") /* translations of another context */ \
 	X(LATE, "late") /* its own, which it was told to give up */ \
-	X(MOVED, "moved") /* its own, from before it ran elsewhere */
+	X(MOVED, "moved") /* its own, from before it ran elsewhere */ \
+	X(UNSYNCED, "unsynced") /* shadow tables that L1's are no more */
 
 enum audit_kind {
 #define AUDIT_KIND_ENUM(kind, name) AUDIT_##kind,
@@ -56,11 +57,14 @@ enum audit_kind {
 	X(PV, PV_L1, LATE, "a paravirtual flush of L1")                                            \
 	X(RESET, RESET, LATE, "INIT or reset of the vCPU")                                         \
 	X(CONTROL, L1_TLB_CONTROL, LATE, "L1's TLB_CONTROL for this L2")                           \
+	X(CONTROL_LOCAL, L1_TLB_CONTROL, LATE, "L1's TLB_CONTROL 7 for this L2")                   \
 	X(CONTROL_L1, L1_FLUSH_ALL_L1, LATE, "L1's TLB_CONTROL 1, which is for L1 too")            \
 	X(CONTROL_L2, L1_FLUSH_ALL_L2, LATE, "L1's TLB_CONTROL 1, which is for every L2")          \
 	X(ELSEWHERE, INVLPGA_PLACE, LATE, "an address invalidated on another CPU than this")       \
 	X(REMOTE, REMOTE_REQUEST, LATE, "a remote flush of the whole VM")                          \
-	X(IGNORED, INVLPGA_MATCH, LATE, "an INVLPGA of L1 that nothing shows being carried out")
+	X(IGNORED, INVLPGA_MATCH, LATE, "an INVLPGA of L1 that nothing shows being carried out")   \
+	X(UNSYNCED, SYNC_TLB_CONTROL, UNSYNCED, "L1's TLB_CONTROL for this L2")                    \
+	X(UNSYNCED_ASID, SYNC_ASID_CHANGE, UNSYNCED, "an ASID that L1 had not used for L2 before")
 
 enum audit_cause {
 	AUDIT_CAUSE_NONE,
@@ -128,6 +132,26 @@ struct audit_mark {
 	uint64_t time_ns;
 };
 
+/* How the recording shows that shadow tables were synced. */
+enum audit_sync_evidence {
+	AUDIT_SYNC_UNKNOWN, /* it does not */
+	AUDIT_SYNC_ASKED, /* by requests that may or may not have been served */
+	AUDIT_SYNC_DONE,
+};
+
+/*
+ * What a verdict on an entry still depends on, all of it when the recording
+ * ends: does the kernel take unused ASIDs in place of flushes ("rounds"), or
+ * does a context keep its ASID?
+ */
+enum audit_doubt {
+	AUDIT_DOUBT_NONE,
+	AUDIT_DOUBT_KEPT, /* its own ASID on another CPU: with rounds, perhaps by chance */
+	AUDIT_DOUBT_FRESH, /* a higher ASID than any: with rounds, an unused one */
+	AUDIT_DOUBT_OWED, /* a first entry, with a flush due: with rounds, as above */
+	AUDIT_DOUBT_COUNT
+};
+
 /**
  * struct audit_finding - a VM entry that missed a flush
  * @entry: the entry
@@ -136,6 +160,8 @@ struct audit_mark {
  * @filled: line of the entry since which they may have been collected
  * @entered: line of the owner's latest entry with them
  * @mark: why they had to go
+ * @root: unsynced: L1's nested CR3
+ * @synced: unsynced: line of the latest sync, 0 if none was recorded
  * @before: the context's previous entry: line 0 if there was none
  * @before_cpu: its CPU
  * @before_asid: its ASID
@@ -149,6 +175,8 @@ struct audit_finding {
 	uint64_t filled;
 	uint64_t entered;
 	struct audit_mark mark;
+	uint64_t root;
+	uint64_t synced;
 	uint64_t before;
 	uint32_t before_cpu;
 	uint32_t before_asid;
@@ -189,12 +217,17 @@ struct audit_options {
  * @record: what replay_run() says of the recording itself
  * @entries: VM entries
  * @unjudged: of these, those of which ASID or TLB_CONTROL was not recorded
+ * @illegal: with ASID 0, which is the host's: the processor refuses them
+ * @illegal_where: line of the first of these
  * @flushes: entries that flushed, by the definition in replay.h
  * @needed: of these, those that had to, by rule
  * @needless: the others, by likeliest cause
  * @missed: entries that missed a flush, in order; to be freed with audit_free()
  * @undecided: entries with an ASID of which the recording does not show
- *	whether it was clean; they are not counted as missed
+ *	whether it was clean; they are not counted as missed. To be freed as well
+ * @syncs: entries of L2 whose shadow tables had to be synced before
+ * @unsynced: of these, those of which the recording shows no sync; in order
+ * @sync_evidence: how it would show one
  * @forgotten: ASIDs whose contents were given up to keep memory bounded
  */
 struct audit_result {
@@ -202,10 +235,15 @@ struct audit_result {
 	uint64_t entries;
 	uint64_t unjudged;
 	uint64_t flushes;
+	uint64_t illegal;
+	uint64_t illegal_where;
 	uint64_t needed[TLBTAG_RULE_COUNT];
 	uint64_t needless[AUDIT_WASTE_COUNT];
 	struct audit_list missed;
-	uint64_t undecided;
+	struct audit_list undecided;
+	uint64_t syncs;
+	struct audit_list unsynced;
+	enum audit_sync_evidence sync_evidence;
 	uint64_t forgotten;
 };
 

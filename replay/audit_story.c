@@ -133,6 +133,10 @@ static void tell_content(struct story *story, const struct audit_finding *findin
 		say(story, "nothing shows that this ASID was flushed on this CPU before");
 		return;
 	}
+	if (!finding->filled) {
+		say(story, "nothing shows that this ASID was flushed on this CPU before");
+		return;
+	}
 	say(story, "what was left there is %s%s%s", foreign ? "of " : "its own, ",
 	    foreign ? owner.text : "older than it may be",
 	    cause == AUDIT_CAUSE_REBORN ? ", in the vCPU's earlier life" : "");
@@ -165,6 +169,24 @@ static void tell_event(struct story *story, const struct audit_finding *finding)
 	    finding->entry.cpu);
 }
 
+/* No translation is at fault, but what it would be made of. */
+static void tell_sync(struct story *story, const struct audit_finding *finding)
+{
+	const struct audit_mark *mark = &finding->mark;
+
+	if (finding->synced)
+		say(story, "the shadow of L1's nested tables at 0x%" PRIx64
+		    " was synced at line %" PRIu64 ", before that",
+		    finding->root, finding->synced);
+	else
+		say(story, "nothing shows that the shadow of L1's nested tables at 0x%" PRIx64
+		    " was ever synced",
+		    finding->root);
+	say(story, "%s: line %" PRIu64 ", time %" PRIu64 ".%06" PRIu64 ", CPU %u",
+	    audit_cause_text(mark->cause), mark->where, mark->time_ns / 1000000000,
+	    mark->time_ns / 1000 % 1000000, mark->cpu);
+}
+
 uint32_t audit_story(const struct audit_finding *finding,
 		     char lines[AUDIT_STORY_LINES][AUDIT_STORY_SIZE])
 {
@@ -175,8 +197,15 @@ uint32_t audit_story(const struct audit_finding *finding,
 
 	say(&story, "%s entered on CPU %u with ASID %u and TLB_CONTROL %u", name.text, entry->cpu,
 	    entry->asid, entry->tlb_control);
-	tell_content(&story, finding);
-	tell_event(&story, finding);
+	if (audit_cause_kind(finding->mark.cause) == AUDIT_UNSYNCED) {
+		tell_sync(&story, finding);
+	} else {
+		if (entry->tlb_control == 7)
+			say(&story,
+			    "TLB_CONTROL 7 leaves global pages, and perhaps nested translations");
+		tell_content(&story, finding);
+		tell_event(&story, finding);
+	}
 	say(&story, "rule %s: %s", audit_rule_name(rule), audit_rule_text(rule));
 	return story.count;
 }

@@ -80,6 +80,7 @@ static unsigned int fields_of(enum event_kind kind)
 	case EVENT_FLUSH_PGE:
 	case EVENT_FLUSH_ADDRESS:
 	case EVENT_FLUSH_REMOTE:
+	case EVENT_SYNC:
 	case EVENT_KIND_COUNT:
 		break;
 	}

@@ -39,6 +39,7 @@
 	X(FLUSH_ADDRESS, "flush-address", "one address of the active context is invalidated") \
 	X(FLUSH_REMOTE, "flush-remote", "some vCPU asked all of the VM to flush everything") \
 	X(INVLPGA, "invlpga", "L1 executed INVLPGA")                                         \
+	X(SYNC, "sync", "the shadow tables of the active level were synced")                 \
 	X(LOST, "lost", "the recording has a gap here")
 
 enum event_kind {

@@ -549,6 +549,8 @@ static void feed_rig(struct importer *importer, uint32_t slot, const struct reco
 		return on_flush_all(importer, slot);
 	case RECORD_FLUSH_GUEST:
 		return on_flush_guest(importer, slot);
+	case RECORD_MMU_SYNC:
+		return emit(importer, EVENT_SYNC, slot);
 	case RECORD_FLUSH_GVA:
 		return emit(importer, EVENT_FLUSH_ADDRESS, slot);
 	case RECORD_INVLPGA_ICPT:

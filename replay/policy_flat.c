@@ -167,6 +167,7 @@ static uint32_t feed(struct flat *flat, const struct event *event)
 	case EVENT_FLUSH_PGE:
 	case EVENT_FLUSH_ADDRESS:
 	case EVENT_LOST:
+	case EVENT_SYNC:
 	case EVENT_KIND_COUNT:
 		break;
 	}

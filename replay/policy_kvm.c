@@ -299,6 +299,7 @@ static uint32_t feed(void *state, const struct event *event)
 	case EVENT_FLUSH_ADDRESS:
 	case EVENT_INVLPGA:
 	case EVENT_LOAD:
+	case EVENT_SYNC:
 	case EVENT_KIND_COUNT:
 		break;
 	}

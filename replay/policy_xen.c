@@ -166,6 +166,7 @@ static uint32_t feed(void *state, const struct event *event)
 	case EVENT_FLUSH_PGE:
 	case EVENT_FLUSH_ADDRESS:
 	case EVENT_LOST:
+	case EVENT_SYNC:
 	case EVENT_KIND_COUNT:
 		break;
 	}

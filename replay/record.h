@@ -132,6 +132,8 @@ enum record_shape {
 	EVENT(INVLPGA_ICPT, "rig", "invlpga_icpt", PAIRS, \
 	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm"), \
 	      FIELD(RAX, "rax"), FIELD(ASID12, "ecx")) \
+	EVENT(MMU_SYNC, "rig", "mmu_sync", PAIRS, \
+	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm")) \
 	EVENT(LEAVE_NESTED, "rig", "leave_nested", PAIRS, \
 	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm")) \
 	EVENT(KVM_ENTRY, "kvm", "kvm_entry", VCPU, \

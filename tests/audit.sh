@@ -128,6 +128,32 @@ check "JSON names the line" "$(grep -c "\"line\": $line," "$work/out")" 1
 $audit "$sample" "$work/bad" >"$work/out"
 check "one bad recording of two is exit status 1" "$?" 1
 
+# Shadow tables: one request for a sync taken out, all of them, and one that is
+# recorded as done in their place.
+wanted=$(awk '/ nested_enter: .* tlb_ctl12=[13] / { due = NR; at = 0 }
+	due && !at && / nested_tlb_flush: / { at = NR }
+	at && / vmrun: .* hflags=0x1 / && due > 20000 { print at, NR; exit }
+	/ vmrun: / { due = at = 0 }' "$work/all")
+sed "${wanted% *}d" "$work/all" >"$work/bad"
+$audit "$work/bad" >"$work/out"
+check "a missed sync is exit status 1" "$?" 1
+check "and told with its line" \
+	"$(grep -c ":$((${wanted#* } - 1)): time .*: missed sync, unsynced, SYNC_" "$work/out")" 1
+sed 's/ nested_tlb_flush: (nested_svm_transition_tlb_flush/ mmu_sync: (kvm_mmu_sync_roots/' \
+	"$work/all" >"$work/synced"
+$audit "$work/synced" >"$work/out"
+check "a sync that is recorded counts" "$(grep -c 'shadow tables were due: 0 missed$' "$work/out")" 1
+sed "${wanted% *}d" "$work/synced" | $audit - >"$work/out"
+check "and so does one that is not" "$(grep -c 'shadow tables were due: 1 missed$' "$work/out")" 1
+grep -v ' nested_tlb_flush: ' "$work/all" | $audit - >"$work/out"
+check "a recording that cannot tell says so" "$(grep -c 'due: whether they happened is unknown' "$work/out")" 1
+
+# One of the flushes that are due as one that spares global pages.
+read -r _ line old new <"$work/chosen"
+awk -v line="$line" -v old="$old" -v new="tlb_ctl=7" -f "$work/spoil.awk" "$work/all" |
+	$audit - >"$work/out"
+check "TLB_CONTROL 7 is not 3" "$(grep -c "^-:$line: time .*: missed flush" "$work/out")" 1
+
 head -c 100000 "$sample" >"$work/short.gz"
 $audit "$work/short.gz" >"$work/out" 2>"$work/err"
 check "a truncated recording is exit status 2" "$?" 2

@@ -19,6 +19,7 @@ TEST(ctx_start_leaves_nothing_pending)
 	CHECK_EQ(ctx.flush, TLBTAG_FLUSH_NONE);
 }
 
+/* Guards C1. */
 TEST(ctx_pend_widens_and_never_narrows)
 {
 	struct tlbtag_ctx ctx;
@@ -32,7 +33,7 @@ TEST(ctx_pend_widens_and_never_narrows)
 	CHECK_EQ(ctx.why, TLBTAG_WHY_GUEST | TLBTAG_WHY_ALL | TLBTAG_WHY_PV);
 }
 
-/* C1: a plan flushes if and only if it has a reason. */
+/* Guards C1. A plan flushes if and only if it has a reason. */
 TEST(ctx_flush_without_a_reason_is_doubt)
 {
 	struct tlbtag_ctx ctx;
@@ -44,7 +45,7 @@ TEST(ctx_flush_without_a_reason_is_doubt)
 	CHECK_EQ(ctx.flush, TLBTAG_FLUSH_TAG);
 }
 
-/* C2: an entry of another context, or one that failed, clears nothing. */
+/* Guards C2, ACK. An entry of another context, or one that failed, clears nothing. */
 TEST(ctx_pending_survives_other_entries)
 {
 	struct lab lab;
@@ -64,7 +65,7 @@ TEST(ctx_pending_survives_other_entries)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, 0);
 }
 
-/* C3: only an entry that the hardware took moves a context. */
+/* Guards C3, MOVED. Only an entry that the hardware took moves a context. */
 TEST(ctx_does_not_move_by_a_plan)
 {
 	struct lab lab;

@@ -84,6 +84,8 @@ static const struct example examples[] = {
 	EXAMPLE(INVLPGA_ICPT, "invlpga_icpt: " AT "vcpu_id=2 kvm=0x10 rax=0xdeadb000 ecx=3",
 		{ FIELD_VCPU_ID, 2 }, { FIELD_KVM, 0x10 }, { FIELD_RAX, 0xdeadb000 },
 		{ FIELD_ASID12, 3 }),
+	EXAMPLE(MMU_SYNC, "mmu_sync: " AT "vcpu_id=2 kvm=0x10", { FIELD_VCPU_ID, 2 },
+		{ FIELD_KVM, 0x10 }),
 	EXAMPLE(LEAVE_NESTED, "leave_nested: " AT "vcpu_id=2 kvm=0x10", { FIELD_VCPU_ID, 2 },
 		{ FIELD_KVM, 0x10 }),
 	EXAMPLE(KVM_ENTRY, "kvm_entry: vcpu 11, rip 0x401ad0[immediate exit]",

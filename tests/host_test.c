@@ -55,6 +55,7 @@ TEST(host_reserve_counts_plain_tags)
 	CHECK_EQ(host.reserve, 5);
 }
 
+/* Guards V1. */
 TEST(host_set_up_fails_without_a_fallback)
 {
 	struct tlbtag_host_cpu cpu[LAB_CPUS];
@@ -80,6 +81,7 @@ TEST(host_intel_needs_no_fallback)
 	CHECK_EQ(tlbtag_pool_plain_free(&lab.pool), 3);
 }
 
+/* Guards CPU_ONLINE. */
 /* KVM.md 4.9: static tags lose the flush that a new generation was. */
 TEST(host_cpu_online_flushes_what_ran_there)
 {

@@ -103,6 +103,12 @@ TEST(import_each_request_by_its_function)
 	       "flush_gva: " V "gva=0x1000", RUN_L1);
 }
 
+TEST(import_a_sync_is_of_the_level_that_is_active)
+{
+	IMPORT("birth enter-l1 sync nested-enter transition sync enter-l2", RUN_L1, "mmu_sync: " V,
+	       NESTED, "nested_tlb_flush: " V, "flush_current: " V, "mmu_sync: " V, RUN_L2);
+}
+
 TEST(import_a_pv_flush_is_not_also_a_guest_flush)
 {
 	IMPORT("birth enter-l1 flush-pv enter-l1 flush-guest enter-l1", RUN_L1,

@@ -58,6 +58,10 @@ static void check_vmrun(uint8_t tlb_control, bool new_asid, bool npt12, const st
 				    TLBTAG_FLUSH_ALL);
 }
 
+/*
+ * Guards QUEUE_DRAIN, ALL_BY_ABSENCE, L1_TLB_CONTROL, L1_FLUSH_ALL_L1, L1_ASID_CHANGE,
+ * SYNC_TLB_CONTROL, SYNC_ASID_CHANGE.
+ */
 TEST(nested_c10_1_vmrun_matrix)
 {
 	static const uint8_t controls[] = { 0, 1, 3, 7, 2, 0xff };
@@ -73,6 +77,7 @@ TEST(nested_c10_1_vmrun_matrix)
 	}
 }
 
+/* Guards C2, ALL_CONTEXTS, KEEP_PENDING. */
 /* C.10 (2): a flush of everything while L1 runs waits for L2, for once. */
 TEST(nested_c10_2_flush_all_in_l1_waits_for_l2)
 {
@@ -89,6 +94,7 @@ TEST(nested_c10_2_flush_all_in_l1_waits_for_l2)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, 0);
 }
 
+/* Guards ALL_CONTEXTS. */
 /* C.10 (3) */
 TEST(nested_c10_3_flush_all_in_l2_waits_for_l1)
 {
@@ -104,6 +110,7 @@ TEST(nested_c10_3_flush_all_in_l2_waits_for_l1)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_ALL);
 }
 
+/* Guards ACTIVE_LEVEL, KEEP_PENDING. */
 /* C.10 (4): raised in L2, not served before the exit. */
 TEST(nested_c10_4_request_of_l2_stays_with_l2)
 {
@@ -119,6 +126,7 @@ TEST(nested_c10_4_request_of_l2_stays_with_l2)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_GUEST);
 }
 
+/* Guards INVLPGA_MATCH, INVLPGA_PLACE. */
 /* C.10 (5): L2 on CPU 0, L1's INVLPGA on CPU 1, back to CPU 0. */
 TEST(nested_c10_5_invlpga_on_the_wrong_cpu)
 {
@@ -135,6 +143,7 @@ TEST(nested_c10_5_invlpga_on_the_wrong_cpu)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_INVLPGA);
 }
 
+/* Guards FIRST_USE, NESTED_REALLOC, SYNC_ASID_CHANGE. */
 /* C.10 (6): SVME off and on while another vCPU takes and gives back the tag. */
 TEST(nested_c10_6_svme_off_and_on_with_reuse)
 {
@@ -156,6 +165,7 @@ TEST(nested_c10_6_svme_off_and_on_with_reuse)
 	CHECK(lab_enter(&lab.vcpu[0], 0).why & TLBTAG_WHY_FIRST_USE);
 }
 
+/* Guards L1_ASID_CHANGE, SYNC_ASID_CHANGE. */
 /* C.10 (7): with one context each change flushes and syncs, with two none. */
 TEST(nested_c10_7_asid_ping_pong)
 {
@@ -176,6 +186,7 @@ TEST(nested_c10_7_asid_ping_pong)
 	}
 }
 
+/* Guards C2, ACK. */
 /* C.10 (8): a VMRUN that fails, early or late, loses nothing. */
 TEST(nested_c10_8_failed_vmrun_keeps_what_it_asked_for)
 {
@@ -198,6 +209,7 @@ TEST(nested_c10_8_failed_vmrun_keeps_what_it_asked_for)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_TLB_CONTROL | TLBTAG_WHY_ASID_CHANGE);
 }
 
+/* Guards L1_FLUSH_ALL_L1, RESET. */
 /* C.10 (9): L1 is owed its flush however L2 is left. */
 TEST(nested_c10_9_forced_leave_after_flush_all)
 {
@@ -215,6 +227,7 @@ TEST(nested_c10_9_forced_leave_after_flush_all)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_TLB_CONTROL | TLBTAG_WHY_RESET);
 }
 
+/* Guards PV_L1. */
 /* C.10 (10): PV and Hyper-V style flushes, from either level, for each level. */
 TEST(nested_c10_10_flushes_from_outside)
 {
@@ -238,6 +251,7 @@ TEST(nested_c10_10_flushes_from_outside)
 	}
 }
 
+/* Guards SHARED_OWNER. */
 /* C.10 (11): the fallback in L1, in L2, in both. */
 TEST(nested_c10_11_fallback_in_either_level)
 {
@@ -262,6 +276,7 @@ TEST(nested_c10_11_fallback_in_either_level)
 	}
 }
 
+/* Guards INVLPGA_ZERO, INVLPGA_MATCH, INVLPGA_DROP. */
 /* --- INVLPGA, SPEC C.8 ------------------------------------------------- */
 
 TEST(nested_invlpga_cases)
@@ -315,6 +330,7 @@ TEST(nested_invlpga_before_any_vmrun)
 		 TLBTAG_ADDRESS_NOTHING);
 }
 
+/* Guards INVLPGA_ERRATUM. */
 TEST(nested_invlpga_is_a_flush_under_the_erratum)
 {
 	struct tlbtag_hw hw = lab_hw(15);
@@ -330,7 +346,7 @@ TEST(nested_invlpga_is_a_flush_under_the_erratum)
 
 /* --- K contexts -------------------------------------------------------- */
 
-/* N1: an ASID keeps its context; the one unused for longest makes room. */
+/* Guards N1, L1_ASID_CHANGE. An ASID keeps its context; the one unused for longest makes room. */
 TEST(nested_contexts_are_keyed_by_asid_and_evicted_by_age)
 {
 	struct tlbtag_hw hw = lab_hw(31);
@@ -352,6 +368,7 @@ TEST(nested_contexts_are_keyed_by_asid_and_evicted_by_age)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_ASID_CHANGE);
 }
 
+/* Guards N2. */
 /* N2, and one VMCB for all: its ASID field is dirty when the context changes. */
 TEST(nested_context_change_dirties_the_asid)
 {
@@ -367,6 +384,7 @@ TEST(nested_context_change_dirties_the_asid)
 	CHECK_NE(lab.vcpu[0].l2[0].ctx.tag, lab.vcpu[0].l2[1].ctx.tag);
 }
 
+/* Guards KEEP_PENDING, L1_TLB_CONTROL, L1_FLUSH_ALL_L1, L1_FLUSH_ALL_L2. */
 TEST(nested_flush_all_of_l1_reaches_every_context)
 {
 	struct tlbtag_hw hw = lab_hw(31);
@@ -423,6 +441,7 @@ TEST(nested_enter_without_enable_is_doubt)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).tag, lab.pool.fallback);
 }
 
+/* Guards NESTED_REALLOC. */
 /* SPEC C.2: nothing of this is migrated; a restored vCPU flushes. */
 TEST(nested_restore_on_a_new_vcpu_flushes_and_syncs)
 {
@@ -449,6 +468,7 @@ TEST(nested_enter_from_within_l2)
 
 /* --- shadow roots ------------------------------------------------------ */
 
+/* Guards N3, SYNC_TLB_CONTROL. */
 /* SPEC C.11-3: flush with root A, later root B without: B must be synced. */
 TEST(nested_cached_root_is_stale_after_a_demand)
 {
@@ -468,6 +488,7 @@ TEST(nested_cached_root_is_stale_after_a_demand)
 	CHECK(tlbtag_root_is_stale(&lab.vcpu[0], &b));
 }
 
+/* Guards N3, SYNC_TLB_CONTROL. */
 /* N3, KVM.md 4.3: leaving L2 before the sync does not lose it. */
 TEST(nested_sync_is_not_lost_by_leaving)
 {
@@ -483,6 +504,7 @@ TEST(nested_sync_is_not_lost_by_leaving)
 	CHECK(tlbtag_root_is_stale(&lab.vcpu[0], &root));
 }
 
+/* Guards N3. */
 /* A demand for one context leaves the other's roots alone. */
 TEST(nested_demand_is_per_context)
 {
@@ -499,6 +521,7 @@ TEST(nested_demand_is_per_context)
 	CHECK(!tlbtag_root_is_stale(&lab.vcpu[0], &root));
 }
 
+/* Guards N3, ROOT_CONTEXT. */
 /*
  * Found by tlbtag check: ASID 2 has run nowhere; ASID 1 fills the root; L1 edits
  * its tables and does not flush; ASID 2 must not see what ASID 1 left there.
@@ -519,6 +542,7 @@ TEST(nested_root_of_another_context_is_stale)
 	CHECK(!tlbtag_root_is_stale(&lab.vcpu[0], &root));
 }
 
+/* Guards SYNC_GUEST_FLUSH. */
 /* Under shadow paging a guest's own flush reaches its cached roots too. */
 TEST(nested_guest_flush_under_shadow_paging_syncs)
 {

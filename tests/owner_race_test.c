@@ -6,7 +6,7 @@
  * The record itself has no lock. An exact oracle counts the flushes that were
  * missed (there must be none) and those that were spare (there may be some).
  *
- * Under TSan this also shows that no access is a data race.
+ * Under TSan this also shows that no access is a data race. Guards O1.
  */
 #include <tlbtag/owner.h>
 

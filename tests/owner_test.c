@@ -289,13 +289,14 @@ static void check_scope(uint32_t members, uint32_t spread)
 	free(scope);
 }
 
-/* O1: if two members had the same CPU, the older one would miss its flush. */
+/* Guards O1. If two members had the same CPU, the older one would miss its flush. */
 TEST(every_sequence_of_seven_is_exact_when_searched)
 {
 	check_scope(SCOPE_MEMBERS, 1);
 	check_scope(9, 4);
 }
 
+/* Guards O1. */
 TEST(every_sequence_of_seven_is_exact_when_indexed)
 {
 	check_scope(INDEXED, 1);
@@ -350,6 +351,7 @@ static void check_random(uint32_t members, uint32_t cpus, uint32_t loads)
 	CHECK(members * 2 > loads || flushes < loads);
 }
 
+/* Guards O1. */
 TEST(random_runs_are_exact_in_both_layouts)
 {
 	static const uint32_t members[] = { 1, 2, 3, 4, 5, 16, 63, 64, 65, 66, 200, 512 };

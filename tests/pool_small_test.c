@@ -9,7 +9,7 @@
  * until no new state turns up: with that, sequences of any length have been
  * tried, because what the pool does next depends on nothing but its state.
  *
- * Every step asks all there is to ask and so guards P1 to P5.
+ * Every step asks all there is to ask. Guards P1, P2, P3, P4, P5.
  */
 #include <tlbtag/pool.h>
 

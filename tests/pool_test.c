@@ -91,6 +91,7 @@ struct init_case {
 	int error;
 };
 
+/* Guards P1. */
 TEST(init_refuses_and_leaves_the_pool_alone)
 {
 	static const struct init_case cases[] = {
@@ -173,7 +174,7 @@ TEST(pool_without_init_has_nothing)
 	CHECK(warned(3));
 }
 
-/* P1, P2 */
+/* Guards P1, P2. */
 TEST(tags_come_lowest_first_and_then_none)
 {
 	struct tlbtag_pool pool = pool_make(7, 130);
@@ -225,7 +226,7 @@ TEST(impossible_frees_change_nothing)
 	CHECK_EQ(memcmp(words, words_before, sizeof(words)), 0);
 }
 
-/* P3 */
+/* Guards P3. */
 TEST(double_free_is_refused)
 {
 	struct tlbtag_pool pool = pool_make(1, 10);
@@ -249,7 +250,7 @@ TEST(state_of_a_foreign_tag_is_used)
 	CHECK(warned(0));
 }
 
-/* P5 */
+/* Guards P5. */
 TEST(fallback_is_one_plain_tag_that_only_destroy_gives_back)
 {
 	struct tlbtag_pool pool = pool_make_classes();
@@ -312,7 +313,7 @@ TEST(storage_and_pool_can_be_used_again)
 	CHECK_EQ(tlbtag_pool_alloc(&pool, TLBTAG_PLAIN), TLBTAG_NONE);
 }
 
-/* P2 */
+/* Guards P2. */
 TEST(classes_hand_out_their_own_range_only)
 {
 	struct tlbtag_pool pool = pool_make_classes();
@@ -332,6 +333,7 @@ TEST(classes_hand_out_their_own_range_only)
 	CHECK(tlbtag_pool_is_full(&pool));
 }
 
+/* Guards P2. */
 /* The search must start in the middle of a word and go up one and two levels. */
 TEST(class_far_above_the_lowest_free_tag_is_found)
 {
@@ -434,7 +436,7 @@ TEST(plain_free_counts_plain_tags_only)
 	CHECK_EQ(tlbtag_pool_plain_free(&pool), 12);
 }
 
-/* P4 */
+/* Guards P4. */
 TEST(dirty_tag_is_not_handed_out_before_its_clean_up)
 {
 	struct tlbtag_pool pool = pool_make_classes();
@@ -452,6 +454,7 @@ TEST(dirty_tag_is_not_handed_out_before_its_clean_up)
 	CHECK(warned(0));
 }
 
+/* Guards P3. */
 TEST(double_free_of_dirty_and_sealed_tags_is_refused)
 {
 	struct tlbtag_pool pool = pool_make_classes();
@@ -493,6 +496,7 @@ TEST(clean_up_covers_all_classes)
 	CHECK_EQ(tlbtag_pool_alloc(&pool, TLBTAG_SEV), 8);
 }
 
+/* Guards P4. */
 TEST(tags_freed_during_a_clean_up_wait_for_the_next)
 {
 	struct tlbtag_pool pool = pool_make_classes();
@@ -510,6 +514,7 @@ TEST(tags_freed_during_a_clean_up_wait_for_the_next)
 	CHECK_EQ(tlbtag_pool_state(&pool, 6), TLBTAG_FREE);
 }
 
+/* Guards P4. */
 TEST(failed_clean_up_leaves_everything_dirty)
 {
 	struct tlbtag_pool pool = pool_make_classes();
@@ -550,6 +555,7 @@ TEST(pool_can_be_destroyed_during_a_clean_up)
 	CHECK(warned(0));
 }
 
+/* Guards P4. */
 /* P4's assertion; breaking the bitmaps from outside is the only way to see it. */
 TEST(tag_that_is_free_and_dirty_at_once_is_not_handed_out)
 {
@@ -743,6 +749,7 @@ TEST(random_runs_agree_with_the_oracle_at_the_largest_size)
 	churn_run(TLBTAG_POOL_MAX, UINT32_MAX - TLBTAG_POOL_MAX, true);
 }
 
+/* Guards P3. */
 /* P3 from the other end: no tag has two holders, however many there are. */
 TEST(whole_pool_is_handed_out_once)
 {

@@ -191,6 +191,7 @@ static const struct {
 	{ "RESET", TLBTAG_RULE_RESET, l1_after_reset, TLBTAG_WHY_RESET, 0 },
 };
 
+/* Guards ROOT_CONTEXT. */
 TEST(rules_make_the_difference_they_claim)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -42,6 +42,7 @@ TEST(svm_complete_clears_what_the_hardware_did)
 	CHECK_EQ(vmcb.tlb_control, 0);
 }
 
+/* Guards ALL_BY_ABSENCE. */
 /* SPEC J (ii): hardware is told 1 only where it has no flush by ASID. */
 TEST(svm_control_1_only_without_flushbyasid)
 {

@@ -15,6 +15,7 @@
  * asked to flush, or than its latest run on another CPU; and must not if none
  * is, but for one case: an ASID of L1 lost its context to another, whose VMRUN
  * then failed. All sequences of operations to a depth, and long random ones.
+ * Guards C1, C2, C3, V1, V2, V3, V4, N1, N2.
  */
 #include "lab.h"
 #include "test.h"

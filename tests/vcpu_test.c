@@ -19,6 +19,7 @@ static void start_warm(struct lab *lab)
 	tlbtag_nested_exit(&lab->vcpu[0]);
 }
 
+/* Guards FIRST_USE. */
 TEST(vcpu_first_entry_flushes_and_the_next_does_not)
 {
 	struct lab lab;
@@ -35,6 +36,7 @@ TEST(vcpu_first_entry_flushes_and_the_next_does_not)
 	CHECK_EQ(plan.dirty, 0);
 }
 
+/* Guards V3, MOVED. */
 /* V3, and DESIGN decision 4: returning to a CPU flushes. */
 TEST(vcpu_flushes_on_every_change_of_cpu)
 {
@@ -95,6 +97,7 @@ TEST(vcpu_remote_guest_flush_brings_work_with_the_plan)
 	CHECK_EQ(tlbtag_vcpu_plan(&lab.vcpu[0], on(0)).why, TLBTAG_WHY_PV);
 }
 
+/* Guards V3. */
 /* A context that did not run elsewhere has not moved, though its vCPU did. */
 TEST(vcpu_l2_keeps_its_own_last_cpu)
 {
@@ -107,6 +110,7 @@ TEST(vcpu_l2_keeps_its_own_last_cpu)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, 0);
 }
 
+/* Guards ALL_BY_ABSENCE. */
 TEST(vcpu_without_flushbyasid_flushes_everything)
 {
 	struct tlbtag_hw hw = lab_hw(15);
@@ -134,6 +138,7 @@ TEST(vcpu_nonglobal_request_stays_nonglobal)
 	CHECK_EQ(tlbtag_vcpu_plan(&lab.vcpu[0], on(1)).flush, TLBTAG_FLUSH_TAG);
 }
 
+/* Guards ALL_CONTEXTS, ACTIVE_LEVEL. */
 /* SPEC C.3, the table: which request hits which context. */
 TEST(vcpu_requests_hit_the_contexts_they_name)
 {
@@ -171,6 +176,7 @@ TEST(vcpu_requests_hit_the_contexts_they_name)
 	}
 }
 
+/* Guards QUEUE_COVERED. */
 /* What only empties the TLB leaves in shadow roots what the queue is about. */
 TEST(vcpu_queue_is_purged_only_by_what_covers_it)
 {
@@ -197,6 +203,7 @@ TEST(vcpu_queue_is_purged_only_by_what_covers_it)
 	}
 }
 
+/* Guards PV_L1. */
 /* SPEC C.9: the paravirtual flush is L1's, also while L2 runs. */
 TEST(vcpu_pv_flush_reaches_l1_from_within_l2)
 {
@@ -210,6 +217,7 @@ TEST(vcpu_pv_flush_reaches_l1_from_within_l2)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_PV);
 }
 
+/* Guards REMOTE_REQUEST. */
 TEST(vcpu_remote_request_is_served_by_the_next_entry_of_each_context)
 {
 	struct lab lab;
@@ -223,6 +231,7 @@ TEST(vcpu_remote_request_is_served_by_the_next_entry_of_each_context)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, 0);
 }
 
+/* Guards REMOTE_REQUEST. */
 TEST(vcpu_remote_request_between_plan_and_entry_is_not_lost)
 {
 	struct lab lab;
@@ -234,6 +243,7 @@ TEST(vcpu_remote_request_between_plan_and_entry_is_not_lost)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_ALL);
 }
 
+/* Guards REMOTE_REQUEST. */
 TEST(vcpu_remote_request_must_name_a_level)
 {
 	struct lab lab;
@@ -246,6 +256,7 @@ TEST(vcpu_remote_request_must_name_a_level)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_GUEST);
 }
 
+/* Guards RESET. */
 TEST(vcpu_reset_returns_to_l1_and_flushes_it)
 {
 	struct lab lab;
@@ -257,7 +268,7 @@ TEST(vcpu_reset_returns_to_l1_and_flushes_it)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_RESET);
 }
 
-/* V4: what makes a vCPU unclean, one thing at a time. */
+/* Guards V4. What makes a vCPU unclean, one thing at a time. */
 TEST(vcpu_clean_only_if_the_plan_is_empty)
 {
 	struct lab lab;
@@ -283,6 +294,7 @@ TEST(vcpu_clean_only_if_the_plan_is_empty)
 	CHECK(!tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
 }
 
+/* Guards V4. */
 TEST(vcpu_shared_tag_is_never_clean)
 {
 	struct lab lab;
@@ -309,7 +321,7 @@ TEST(vcpu_cpu_out_of_range_flushes_everything)
 
 /* --- tags -------------------------------------------------------------- */
 
-/* V1: never 0. V2: the only shared tag is the fallback. */
+/* Guards V1, V2. Never 0. V2: the only shared tag is the fallback. */
 TEST(vcpu_exhaustion_is_answered_by_the_fallback)
 {
 	struct lab lab;
@@ -322,6 +334,7 @@ TEST(vcpu_exhaustion_is_answered_by_the_fallback)
 	CHECK_NE(lab_enter(&lab.vcpu[1], 0).tag, 0);
 }
 
+/* Guards SHARED_OWNER. */
 /* KVM.md 4.2: flushed only when another context used it last on this CPU. */
 TEST(vcpu_fallback_is_flushed_only_after_somebody_else)
 {
@@ -341,6 +354,7 @@ TEST(vcpu_fallback_is_flushed_only_after_somebody_else)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_SHARED);
 }
 
+/* Guards P5. */
 TEST(vcpu_destroy_never_frees_the_fallback)
 {
 	struct lab lab;
@@ -352,6 +366,7 @@ TEST(vcpu_destroy_never_frees_the_fallback)
 	CHECK_EQ(tlbtag_pool_destroy(&lab.pool), 0);
 }
 
+/* Guards FIRST_USE. */
 TEST(vcpu_tags_are_reused_with_a_flush)
 {
 	struct lab lab;
@@ -398,6 +413,7 @@ TEST(vcpu_retag_gives_tags_that_became_free_l1_first)
 	CHECK_EQ(lab_enter(&lab.vcpu[1], 0).dirty, 0);
 }
 
+/* Guards INVLPGA_PLACE. */
 /* --- one address ------------------------------------------------------- */
 
 TEST(vcpu_address_goes_at_once_only_where_the_entries_are)
@@ -414,6 +430,7 @@ TEST(vcpu_address_goes_at_once_only_where_the_entries_are)
 	CHECK_EQ(tlbtag_vcpu_invalidate(&lab.vcpu[0], on(0), &tag), TLBTAG_ADDRESS_PENDING);
 }
 
+/* Guards INVLPGA_ERRATUM. */
 TEST(vcpu_address_is_a_flush_where_invlpga_has_errata)
 {
 	struct tlbtag_hw hw = lab_hw(15);

@@ -23,6 +23,7 @@ static void start_shared(struct lab *lab, uint32_t tags)
 	lab_start_vcpus(lab);
 }
 
+/* Guards V2. */
 TEST(vm_vcpus_have_tags_of_their_own_by_default)
 {
 	struct lab lab;
@@ -31,6 +32,7 @@ TEST(vm_vcpus_have_tags_of_their_own_by_default)
 	CHECK_NE(lab.vcpu[0].l1.tag, lab.vcpu[1].l1.tag);
 }
 
+/* Guards V2. */
 TEST(vm_shared_tag_is_one_for_all_vcpus)
 {
 	struct lab lab;
@@ -41,6 +43,7 @@ TEST(vm_shared_tag_is_one_for_all_vcpus)
 	CHECK_NE(lab.vm.tag, lab.pool.fallback);
 }
 
+/* Guards SHARED_OWNER. */
 TEST(vm_siblings_that_alternate_on_a_cpu_flush)
 {
 	struct lab lab;
@@ -65,6 +68,7 @@ TEST(vm_private_tags_need_no_flush_between_siblings)
 	CHECK_EQ(lab_enter(&lab.vcpu[1], 0).why, 0);
 }
 
+/* Guards N2. */
 /* L2 contexts are private either way, so siblings do not disturb them. */
 TEST(vm_l2_is_private_under_a_shared_tag)
 {
@@ -83,6 +87,7 @@ TEST(vm_l2_is_private_under_a_shared_tag)
 	CHECK_EQ(lab_enter(&lab.vcpu[1], 0).why, 0);
 }
 
+/* Guards FIRST_USE. */
 /* SPEC B.8: a new vCPU with the number of a dead one is not the dead one. */
 TEST(vm_reborn_vcpu_flushes)
 {

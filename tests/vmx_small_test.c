@@ -22,6 +22,8 @@
  * that the context used before its latest root, an ASID that lost its context to
  * an L2 entry that came to nothing, and a change between L1 and L2 that share a
  * VPID of which one did not run.
+ *
+ * Guards X1, X2, X3, X5.
  */
 #include <tlbtag/vmx.h>
 

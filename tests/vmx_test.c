@@ -122,7 +122,7 @@ TEST(vmx_pool_is_all_vpids_but_zero)
 	CHECK_EQ(tlbtag_host_init(&host, &hw, &pool, cpu), -EINVAL);
 }
 
-/* X2: exhaustion switches VPIDs off, and only roots are flushed then. */
+/* Guards X2. Exhaustion switches VPIDs off, and only roots are flushed then. */
 TEST(vmx_exhaustion_switches_vpids_off)
 {
 	struct tlbtag_hw hw = intel_hw(1);
@@ -218,7 +218,10 @@ TEST(vmx_without_ept_everything_is_invvpid)
 	}
 }
 
-/* X3: what concerns tables of L0 goes by root, what the guest flushes by VPID. */
+/*
+ * Guards X1, X3, EPT_SCOPE. What concerns tables of L0 goes by root, what the
+ * guest flushes by VPID.
+ */
 TEST(vmx_scope_follows_the_reason)
 {
 	static const struct {
@@ -267,6 +270,7 @@ TEST(vmx_flush_that_spares_globals_is_type_3_unless_more_is_due)
 	CHECK(is_invvpid(enter(&lab.vcpu[0], 1, 0), TLBTAG_INVVPID_CONTEXT));
 }
 
+/* Guards EPT_ROOT. */
 /* What the SDM calls EP4TA is part of the EPTP, but every change of it counts. */
 TEST(vmx_another_root_is_flushed_on_first_use)
 {
@@ -286,6 +290,7 @@ TEST(vmx_another_root_is_flushed_on_first_use)
 	CHECK(is_invvpid(enter(&lab.vcpu[0], 0, 0), TLBTAG_INVVPID_CONTEXT));
 }
 
+/* Guards EPT_REUSE. */
 TEST(vmx_root_built_anew_is_flushed_in_every_context_that_used_its_page)
 {
 	struct tlbtag_hw hw = intel_hw(15);
@@ -340,10 +345,8 @@ TEST(vmx_shared_vpid_is_flushed_by_vpid)
 	CHECK(is_nothing(enter(&lab.vcpu[0], 0, ROOT_L1)));
 }
 
-/*
- * Rule SHARED_BORROWED: L2 of vCPU 1 takes CPU 0 over from L1 of vCPU 0, but what
- * its entry flushes there is its own root.
- */
+/* Guards SHARED_BORROWED. */
+/* L2 of vCPU 1 takes CPU 0 over from L1 of vCPU 0, and flushes its own root there. */
 TEST(vmx_shared_vpid_taken_over_by_l2_is_flushed_by_l1_too)
 {
 	struct tlbtag_hw hw = intel_hw(1);
@@ -389,6 +392,7 @@ TEST(vmx_remote_request_is_in_the_plan)
 	CHECK_EQ(plan.why, TLBTAG_WHY_PV);
 }
 
+/* Guards X5. */
 /* X5, and that the root is looked at. */
 TEST(vmx_clean_only_if_the_plan_is_empty)
 {
@@ -521,6 +525,7 @@ TEST(vmx_vpid_zero_in_vmcs12_fails_the_entry)
 	CHECK(tlbtag_vmx_is_clean(&lab.vcpu[0], on(0), ROOT_L1));
 }
 
+/* Guards NO_VPID_L2, NO_VPID_L1. */
 /* In L1's eyes both have VPID 0, which entry and exit flush. */
 TEST(vmx_without_vpid_in_vmcs12_both_levels_flush)
 {
@@ -562,6 +567,7 @@ TEST(vmx_without_vpid_in_vmcs12_shadow_roots_are_synced)
 	CHECK(tlbtag_root_is_stale(&lab.vcpu[0], &root));
 }
 
+/* Guards L2_NO_TAG. */
 /* SPEC G: with a VPID or an EPT of its own, L2 is told apart from L1. */
 TEST(vmx_l2_without_a_tag_of_its_own_flushes_at_each_change)
 {
@@ -677,6 +683,7 @@ TEST(vmx_invvpid_operand_checks)
 	CHECK_EQ(TLBTAG_VMX_ERROR_OPERAND, 28);
 }
 
+/* Guards X4, INVVPID_MATCH. */
 TEST(vmx_invvpid_of_an_address)
 {
 	struct tlbtag_invvpid invvpid = operand(TLBTAG_INVVPID_ADDRESS, 1);
@@ -701,6 +708,7 @@ TEST(vmx_invvpid_of_an_address)
 	CHECK_EQ(answer.fail, TLBTAG_VMX_OK);
 }
 
+/* Guards INVVPID_MATCH. */
 /* Mirrors nested_c10_5: L2 on CPU 0, INVVPID on CPU 1, back to CPU 0. */
 TEST(vmx_invvpid_on_the_wrong_cpu)
 {
@@ -716,6 +724,7 @@ TEST(vmx_invvpid_on_the_wrong_cpu)
 	CHECK(is_invvpid(enter(&lab.vcpu[0], 0, ROOT_L2), TLBTAG_INVVPID_CONTEXT));
 }
 
+/* Guards X4, INVVPID_MATCH, INVVPID_ALL. */
 TEST(vmx_invvpid_of_contexts)
 {
 	static const struct {
@@ -852,6 +861,7 @@ TEST(vmx_invept_hits_by_address)
 	CHECK(!tlbtag_vmx_invept_hits(&all, 0));
 }
 
+/* Guards INVEPT_MATCH. */
 TEST(vmx_invept_flushes_the_contexts_that_ran_on_the_root)
 {
 	struct tlbtag_invept invept = {

@@ -238,6 +238,30 @@ enum tlbtag_address tlbtag_vcpu_invalidate(struct tlbtag_vcpu *vcpu, struct tlbt
 					   tlbtag_t *tag);
 
 /**
+ * tlbtag_vcpu_in_l2() - which level runs at the next entry?
+ * @vcpu: initialised
+ *
+ * Context: the vCPU's thread.
+ * Return: true for L2.
+ */
+static inline bool tlbtag_vcpu_in_l2(const struct tlbtag_vcpu *vcpu)
+{
+	return vcpu->active != TLBTAG_ACTIVE_L1;
+}
+
+/**
+ * tlbtag_vcpu_active() - the context that the next entry is of
+ * @vcpu: initialised
+ *
+ * Context: the vCPU's thread.
+ * Return: L1's context, or that of the L2 that is active.
+ */
+static inline const struct tlbtag_ctx *tlbtag_vcpu_active(const struct tlbtag_vcpu *vcpu)
+{
+	return tlbtag_vcpu_in_l2(vcpu) ? &vcpu->l2[vcpu->active - 1].ctx : &vcpu->l1;
+}
+
+/**
  * tlbtag_vcpu_is_clean() - does the next entry need nothing at all?
  * @vcpu: initialised
  * @cpu: the current CPU
@@ -253,10 +277,10 @@ enum tlbtag_address tlbtag_vcpu_invalidate(struct tlbtag_vcpu *vcpu, struct tlbt
  */
 static inline bool tlbtag_vcpu_is_clean(const struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 {
-	bool in_l2 = vcpu->active != TLBTAG_ACTIVE_L1;
-	const struct tlbtag_ctx *ctx = in_l2 ? &vcpu->l2[vcpu->active - 1].ctx : &vcpu->l1;
-	const struct tlbtag_block *block = &vcpu->block[in_l2];
+	const struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
+	const struct tlbtag_block *block = &vcpu->block[tlbtag_vcpu_in_l2(vcpu)];
 
+	/* V4: all that the plan looks at is compared, and a shared tag is never clean. */
 	return ctx->cpu == cpu.nr && ctx->why == TLBTAG_WHY_NOTHING && !ctx->shared &&
 	       block->cpu == cpu.nr && block->tag == ctx->tag &&
 	       !(tlbtag_load_relaxed(&vcpu->remote[0]) | tlbtag_load_relaxed(&vcpu->remote[1])) &&
