@@ -129,6 +129,15 @@ static enum vmm_wrong tell(const struct vmm_config *config, const char *story,
 	return wrong;
 }
 
+static uint32_t fault_of(const char *name)
+{
+	for (uint32_t fault = 0; fault < vmm_fault_count; fault++) {
+		if (strcmp(vmm_faults[fault].name, name) == 0)
+			return fault;
+	}
+	return VMM_FAULT_NONE;
+}
+
 /* --- each rule has a story that needs it --- */
 
 struct rule_story {
@@ -302,6 +311,53 @@ TEST(vmm_rule_stories_end_badly_without_their_rule)
 	CHECK(blamed > 0);
 }
 
+/*
+ * What both sides get wrong, the library and the hypervisor that runs on it, is
+ * still wrong: the oracle asks neither of them.
+ */
+TEST(vmm_oracle_finds_what_library_and_hypervisor_both_get_wrong)
+{
+	static const struct {
+		uint32_t rule;
+		const char *fault;
+	} both[] = {
+		{ RULE(FIRST_USE), "first-unflushed" },
+		{ RULE(CPU_ONLINE), "hotplug" },
+		{ RULE(SHARED_OWNER), "owner-unchecked" },
+		{ RULE(REMOTE_REQUEST), "no-request" },
+		{ RULE(ALL_CONTEXTS), "active-only" },
+		{ RULE(L1_TLB_CONTROL), "control-ignored" },
+		{ RULE(PV_L1), "pv-active" },
+		{ RULE(KEEP_PENDING), "pending-reset" },
+		{ RULE(ACTIVE_LEVEL), "other-level" },
+		{ RULE(INVLPGA_PLACE), "address-place" },
+		{ RULE(EPT_REUSE), "root-reused" },
+		{ RULE(INVEPT_MATCH), "invept-shadow" },
+		{ RULE(QUEUE_DRAIN), "queue-not-rearmed" },
+	};
+	struct vmm_verdict verdict;
+
+	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
+		uint32_t fault = fault_of(both[i].fault);
+		uint32_t found = 0;
+
+		for (size_t story = 0; story < RULE_STORIES; story++) {
+			struct vmm_config config = config_of(rule_stories[story].world);
+
+			if (rule_stories[story].rule != both[i].rule)
+				continue;
+			config.rule_off = both[i].rule;
+			config.fault = fault;
+			if (vmm_config_check(&config))
+				continue;
+			found += tell(&config, rule_stories[story].story, &verdict) ==
+				 rule_stories[story].wrong;
+		}
+		if (!CHECK(found > 0))
+			test_failed(__FILE__, __LINE__, "%s", both[i].fault);
+	}
+}
+
 TEST(vmm_every_rule_has_a_story)
 {
 	for (uint32_t rule = 0; rule < TLBTAG_RULE_COUNT; rule++) {
@@ -357,6 +413,9 @@ static const struct rule_story good_stories[] = {
 	  "hv-flush 0 1 0 2; enter 0 0 0; vmrun 0 0 1 0 0; touch 0 0; vmrun 0 1 1 0 0;"
 	  "hv-map 0 1 0 0 2; enter 0 0 0; vmexit 0 0; exit 0 1; set-sregs 0 1; cr3 0 0 1 0 0;"
 	  "touch 0 0" },
+	/* Each of three gets a tag when the others are gone. */
+	{ RULE_NONE, INTEL_L1_SHADOW, VMM_FINE,
+	  "enter 0 0 0; vmlaunch 0 0 1 0; touch 0 0; enter 0 1 1; vcpu-down 0 0; exit 0 1" },
 	/* What INVEPT names is brought up to date when it is used, not before. */
 	{ RULE_NONE, INTEL, VMM_FINE,
 	  "enter 0 0 0; vmlaunch 0 0 0 0; touch 0 0; vmexit 0 0; invept 0 0 0 1;"

@@ -84,15 +84,10 @@ static void suit_policy(struct vmm_config *config, enum vmm_policy policy)
 	config->tags = VMM_TAGS_MAX;
 }
 
-void vmm_config_suit(struct vmm_config *config, uint32_t fault)
+/* Exhibits that are mistakes in a peer's policy. */
+static void suit_peer(struct vmm_config *config, uint32_t fault)
 {
-	config->fault = fault;
-	if (fault < vmm_fault_count && vmm_faults[fault].vendor != VMM_EITHER)
-		config->intel = vmm_faults[fault].vendor == VMM_INTEL;
 	switch (fault) {
-	case FAULT_OWNER_UNCHECKED:
-		config->shared_tag = true;
-		break;
 	case FAULT_OWNER_SLOT:
 		suit_policy(config, VMM_POLICY_OWNER_TABLE);
 		config->shared_tag = true;
@@ -106,6 +101,18 @@ void vmm_config_suit(struct vmm_config *config, uint32_t fault)
 	case FAULT_SHARED_LEVELS_LEAVE:
 		suit_policy(config, VMM_POLICY_ONE_TAG);
 		break;
+	case FAULT_WRAP_ASID:
+	case FAULT_WRAP_UNNOTICED:
+		suit_policy(config, VMM_POLICY_GENERATIONS);
+		config->tags = 4;
+		break;
+	}
+}
+
+/* Those that need some kind of paging, or INVLPGA to work or not. */
+static void suit_paging(struct vmm_config *config, uint32_t fault)
+{
+	switch (fault) {
 	case FAULT_ROOT_BEFORE:
 	case FAULT_ROOT_BY_VPID:
 	case FAULT_INVEPT_TYPE:
@@ -116,14 +123,8 @@ void vmm_config_suit(struct vmm_config *config, uint32_t fault)
 		config->l0_nested_paging = true;
 		config->l1_nested_paging = true;
 		break;
-	case FAULT_QUEUE_LEVEL:
-	case FAULT_QUEUE_NOT_REARMED:
-	case FAULT_QUEUE_PURGE:
-		config->policy = VMM_POLICY_LIBRARY;
-		break;
 	case FAULT_VPID_SHARED:
 		config->l1_nested_paging = false;
-		config->tags = 1;
 		break;
 	case FAULT_ADDRESS_ERRATUM:
 		config->invlpga_broken = true;
@@ -133,6 +134,22 @@ void vmm_config_suit(struct vmm_config *config, uint32_t fault)
 	case FAULT_FLUSH_FIRST_PAGE:
 		config->invlpga_broken = false;
 		break;
+	}
+}
+
+/* Those that need scarce tags, or many, or shared ones. */
+static void suit_tags(struct vmm_config *config, uint32_t fault)
+{
+	switch (fault) {
+	case FAULT_OWNER_UNCHECKED:
+		config->shared_tag = true;
+		break;
+	case FAULT_NEVER_RETAGGED:
+		config->shared_tag = false;
+		break;
+	case FAULT_VPID_SHARED:
+		config->tags = 1;
+		break;
 	case FAULT_CLEAN_BIT:
 		config->contexts = 2;
 		break;
@@ -140,10 +157,15 @@ void vmm_config_suit(struct vmm_config *config, uint32_t fault)
 	case FAULT_NARROW_TAG:
 		config->tags = 16;
 		break;
-	case FAULT_WRAP_ASID:
-	case FAULT_WRAP_UNNOTICED:
-		suit_policy(config, VMM_POLICY_GENERATIONS);
-		config->tags = 4;
-		break;
 	}
+}
+
+void vmm_config_suit(struct vmm_config *config, uint32_t fault)
+{
+	config->fault = fault;
+	if (fault < vmm_fault_count && vmm_faults[fault].vendor != VMM_EITHER)
+		config->intel = vmm_faults[fault].vendor == VMM_INTEL;
+	suit_peer(config, fault);
+	suit_paging(config, fault);
+	suit_tags(config, fault);
 }

@@ -125,6 +125,12 @@
 	X(QUEUE_PURGE, "queue-purge", EITHER,                                                   \
 	  "the queue to purge goes by guest mode, the flush by control block",                  \
 	  "Linux nSVM port, KVM.md 4.4", "P5")                                                  \
+	X(NEVER_TAKEN, "never-taken", AMD,                                                      \
+	  "the entry is not reported, and what was pending flushes again at the next",          \
+	  "Linux SVM RFC v1: the fallback ASID flushed at every VMRUN (2025)", "P9")            \
+	X(NEVER_RETAGGED, "never-retagged", EITHER,                                             \
+	  "who shares the fallback tag keeps it when others become free",                       \
+	  "Linux SVM RFC v1, fallback ASID (2025)", "P9")                                       \
 	X(ROOT_BEFORE, "root-before", INTEL,                                                    \
 	  "a flush names the EPT root that was loaded before, not the next one",                \
 	  "Linux nVMX 1438921c6dc1 (2018)", "P5")                                               \

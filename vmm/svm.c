@@ -194,7 +194,7 @@ bool vmm_svm_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fa
 		entered = true;
 	if (!clean) {
 		complete(vcpu, entered);
-		if (entered)
+		if (entered && !vmm_has_fault(vmm, FAULT_NEVER_TAKEN))
 			tlbtag_vcpu_entered(&vcpu->tags, on(cpu));
 	}
 	*entry = (struct vmm_entry){

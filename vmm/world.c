@@ -476,24 +476,3 @@ const struct vmm_counts *vmm_counts(const struct vmm *vmm)
 {
 	return &vmm->counts;
 }
-
-int vmm_settle(struct vmm *vmm, struct vmm_verdict *verdict)
-{
-	uint32_t leaked;
-
-	for (uint32_t i = 0; i < vmm->config.vms; i++) {
-		if (vmm->vm[i].alive)
-			vmm_vm_end(vmm, &vmm->vm[i]);
-	}
-	leaked = tlbtag_pool_destroy(&vmm->pool);
-	if (leaked)
-		vmm_complain(vmm, VMM_LEAK, NULL, "tags did not come back");
-	else if (tlbtag_sim_warnings_unseen())
-		vmm_complain(vmm, VMM_BROKEN, NULL, tlbtag_sim_last_warning());
-	tlbtag_sim_warnings_reset();
-	if (vmm->verdict.wrong == VMM_FINE)
-		return 0;
-	if (verdict)
-		*verdict = vmm->verdict;
-	return -1;
-}
