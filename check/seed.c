@@ -109,6 +109,10 @@ static void suit_pins(const struct check_world *world, const struct config_pins 
 		suit_policy(config);
 	if (config->fault != VMM_FAULT_NONE)
 		world->config_suit(config, config->fault);
+	/* The library as it is flushes for a reason only; what is broken may do more. */
+	config->spare_is_wrong = config->policy == VMM_POLICY_LIBRARY &&
+				 config->rule_off == UINT32_MAX &&
+				 config->fault == VMM_FAULT_NONE;
 	config_pins_apply(pins, config);
 }
 

@@ -125,6 +125,10 @@ check 'what is no result is not merged' refuses "$dir/odd:1" check --merge "$dir
 
 # --- finding --------------------------------------------------------------------
 
+check 'a flush that nothing asked for is reported' \
+	gives 1 check --fault never-taken --set spare_is_wrong=1 --seeds 1..20 --ops 5000
+check 'as such' says 'a flush that nothing asked for'
+
 check 'a rule that is off is found' \
 	gives 1 check --without FIRST_USE --seeds 1..50 --ops 5000 --save "$dir/story"
 cp "$dir/out" "$dir/told"
