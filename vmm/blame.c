@@ -99,18 +99,6 @@ static uint32_t rule_of_scope(const struct vmm *vmm, const struct vmm_view *view
 	return vmm->config.intel ? TLBTAG_RULE_EPT_SCOPE : TLBTAG_RULE_ALL_BY_ABSENCE;
 }
 
-/* The latest entry was the first with this root, and did not flush it. */
-static uint32_t rule_of_root(const struct vmm *vmm, const struct vmm_vcpu *vcpu)
-{
-	const struct vmm_view *view = view_of(vcpu);
-
-	if (!vmm->config.intel || !vmm->config.l0_nested_paging || view->by_root)
-		return UINT32_MAX;
-	if (view->came_from == vcpu->cpu && view->root_before != view->root)
-		return TLBTAG_RULE_EPT_ROOT;
-	return view->root_is_new ? TLBTAG_RULE_EPT_REUSE : UINT32_MAX;
-}
-
 /* Does this context have a tag of another's? */
 static bool borrows(const struct vmm_vcpu *vcpu)
 {
@@ -244,8 +232,11 @@ void vmm_blame(const struct vmm *vmm, const struct vmm_finding *finding,
 	blame_demand(vmm, vcpu, page, verdict);
 	if (verdict->shadowed)
 		verdict->rule = rule_for_shadow(vmm, vcpu, verdict->rule);
-	else if (rule_of_root(vmm, vcpu) != UINT32_MAX)
-		verdict->rule = rule_of_root(vmm, vcpu);
+	else if (view_of(vcpu)->root_rule != UINT32_MAX) {
+		verdict->rule = view_of(vcpu)->root_rule;
+		verdict->due_at = view_of(vcpu)->root_at;
+		return;
+	}
 	if (verdict->wrong == VMM_LOST && frame < VMM_FRAMES &&
 	    vmm->frames[frame].taken_at != VMM_STEP_NONE &&
 	    vmm->frames[frame].taken_at >= verdict->filled_at)

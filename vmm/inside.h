@@ -131,8 +131,8 @@ struct vmm_demand {
  * @came_from: CPU of the entry before the latest
  * @entered, @entered_at: time and step of the latest
  * @flushed, @narrow, @by_root: it flushed; not all that hardware can have; by EPT root
- * @root_before: Intel: EPTP of the one before
- * @root_is_new: Intel: built since then
+ * @root_rule, @root_at: Intel: an entry with another root, or one built anew, that did
+ *	not flush it: by which rule it should have, and its step
  * @failed_at: step of the latest entry that the hardware refused
  * @moved_at: step of its latest entry on another CPU
  * @root: Intel: EPTP of its latest entry
@@ -150,8 +150,8 @@ struct vmm_view {
 	bool flushed;
 	bool narrow;
 	bool by_root;
-	bool root_is_new;
-	uint64_t root_before;
+	uint32_t root_rule;
+	uint32_t root_at;
 	uint32_t failed_at;
 	uint32_t moved_at;
 	uint64_t root;

@@ -188,6 +188,23 @@ static void note_spare(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_
 		vmm_complain(vmm, VMM_SPARE, vcpu, "the entry flushes and nothing required it");
 }
 
+static void note_root(const struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_entry *entry)
+{
+	struct vmm_view *view = &vcpu->view[vmm_context_of(vcpu)];
+	const struct machine_vmcs *vmcs = &vcpu->vmcs[vcpu->in_l2];
+
+	if (entry->by_root)
+		view->root_rule = UINT32_MAX;
+	if (!vmcs->ept || entry->by_root || view->root_rule != UINT32_MAX ||
+	    view->cpu != vcpu->cpu)
+		return;
+	view->root_at = vmm->step;
+	if (view->root != vmcs->eptp)
+		view->root_rule = TLBTAG_RULE_EPT_ROOT;
+	else if (vcpu->root_made > view->entered)
+		view->root_rule = TLBTAG_RULE_EPT_REUSE;
+}
+
 void vmm_note_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_entry *entry)
 {
 	struct vmm_view *view = &vcpu->view[vmm_context_of(vcpu)];
@@ -199,9 +216,8 @@ void vmm_note_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_ent
 		note_spare(vmm, vcpu, entry);
 	}
 	vmm->left[vcpu->cpu][tag] = (struct vmm_trace){ vmm_owner(vmm, vcpu), ++vmm->now };
-	view->root_before = view->root;
+	note_root(vmm, vcpu, entry);
 	view->root = vcpu->vmcs[vcpu->in_l2].eptp;
-	view->root_is_new = vcpu->root_made > view->entered;
 	view->entered = vmm->now;
 	view->nested_root = vcpu->nested_root;
 	view->came_from = view->cpu;

@@ -96,8 +96,13 @@ static void say_frame(const struct vmm *vmm, const struct vmm_finding *finding,
 	uint64_t nr = finding->outcome->page >> MACHINE_PAGE_SHIFT;
 	const struct vmm_frame *frame = &vmm->frames[nr];
 
-	if (finding->outcome->result != MACHINE_OK || nr >= VMM_FRAMES)
+	if (finding->outcome->result == MACHINE_FAULT && finding->outcome->word) {
+		nr = finding->outcome->word >> MACHINE_PAGE_SHIFT;
+		frame = &vmm->frames[nr];
+		say(verdict, ": the walk reads a table in frame %u", (unsigned int)nr);
+	} else if (finding->outcome->result != MACHINE_OK || nr >= VMM_FRAMES) {
 		return;
+	}
 	if (frame->use == FRAME_GUEST)
 		say(verdict, ", which is page %u of VM %u now", frame->gfn, frame->vm);
 	else

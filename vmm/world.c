@@ -61,6 +61,7 @@ static void start_views(struct vmm_vcpu *vcpu, uint32_t first)
 		vcpu->view[i] = (struct vmm_view){ .cpu = TLBTAG_CPU_NONE,
 						   .came_from = TLBTAG_CPU_NONE,
 						   .failed_at = VMM_STEP_NONE,
+						   .root_rule = UINT32_MAX,
 						   .moved_at = VMM_STEP_NONE };
 		vcpu->peer[i] = (struct vmm_peer_context){ .cpu = TLBTAG_CPU_NONE };
 	}
