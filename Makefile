@@ -297,6 +297,10 @@ bench:
 	@echo 'bench: there is no bench/Makefile.inc' >&2; exit 1
 endif
 
+# --- in Linux KVM: kvm/ has its own rules ------------------------------------
+
+include kvm/Makefile.inc
+
 # --- installing -------------------------------------------------------------
 
 .PHONY: install uninstall
@@ -343,6 +347,7 @@ help:
 	@echo 'tidy       the style rules that a program can check'
 	@echo 'headers    each public header alone, C11 and C++17, every port'
 	@echo 'doc        man pages of the library, into $(BUILD)/man'
+	@echo 'kvm        KVM modules with the library inside, for the kernel KVER'
 	@echo 'install uninstall clean'
 	@echo 'V=1 WERROR=1 CC=clang PREFIX= DESTDIR= and more: see config.mk'
 

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// nested: nested.c. Transitions between L1 and L2.
+
+@ transition @
+identifier f =~ "^nested_svm_transition_tlb_flush$";
+type T;
+parameter list P;
+@@
+-T f(P) { ... }
+
+@ enter @
+expression V;
+@@
+ nested_vmcb02_prepare_control(...)
+ {
+	...
+-	nested_svm_transition_tlb_flush(V);
++	svm_tags_nested_enter(V);
+	...
+ }
+
+// What is pending for an L2 context is the library's; see struct tlbtag_ctx.
+@ keep @
+identifier vmcb02;
+@@
+ nested_vmcb02_prepare_control(...)
+ {
+	...
+-	vmcb02->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
+	...
+ }
+
+@ exit @
+expression V;
+@@
+ nested_svm_vmexit(...)
+ {
+	...
+-	nested_svm_transition_tlb_flush(V);
+	...
+ }
+
+// While guest mode and the active VMCB still agree on the level.
+@ prepare @
+identifier f =~ "^(enter_svm_guest_mode|svm_set_nested_state)$";
+identifier vcpu;
+expression S;
+@@
+ f(struct kvm_vcpu *vcpu, ...)
+ {
+	<...
++	svm_tags_nested_prepare(vcpu);
+	svm_switch_vmcb(S, &S->nested.vmcb02);
+	...>
+ }
+
+@ leave @
+expression V;
+@@
++	svm_tags_nested_leave(V);
+	leave_guest_mode(V);
+
+@ nested_enable @
+identifier svm;
+@@
+ svm_allocate_nested(...)
+ {
+	...
++	svm_tags_nested_enable(svm);
+	svm->nested.initialized = true;
+	...
+ }
+
+@ nested_disable @
+identifier svm;
+@@
+ svm_free_nested(...)
+ {
+	...
++	svm_tags_nested_disable(svm);
+	svm->nested.initialized = false;
+	...
+ }
