@@ -34,6 +34,20 @@ symbol r, err;
 	...
  }
 
+// Once KVM has its directory in debugfs.
+@ debugfs @
+identifier r, l;
+@@
+ svm_init(...)
+ {
+	...
+	r = kvm_init(...);
+	if (r)
+		goto l;
++	svm_tags_debugfs();
+	...
+ }
+
 @ online_first @
 identifier sd;
 expression E;

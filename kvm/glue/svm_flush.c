@@ -12,6 +12,7 @@
 #include "hyperv.h"
 #include "svm/svm.h"
 #include "svm/svm_ops.h"
+#include "svm_trace.h"
 
 #ifdef CONFIG_KVM_HYPERV
 static bool has_queues(struct kvm_vcpu *vcpu)
@@ -59,6 +60,7 @@ static u32 flush(struct kvm_vcpu *vcpu, enum tlbtag_target target, u32 why)
 {
 	u32 work = tlbtag_vcpu_flush(&to_svm(vcpu)->tags.vcpu, target, TLBTAG_FLUSH_TAG, why);
 
+	trace_request(vcpu, target, why);
 	purge(vcpu, work);
 	return work;
 }
@@ -88,25 +90,34 @@ noinline void svm_tags_flush_guest(struct kvm_vcpu *vcpu)
 }
 
 /* Alone, so that a probe sees what was invalidated at once. */
-noinline void svm_tags_hw_invlpga(gva_t gva, u32 asid)
+noinline void svm_tags_hw_invlpga(struct kvm_vcpu *vcpu, gva_t gva, u32 asid)
 {
 	invlpga(gva, asid);
+	svm_tags_count(SVM_TAGS_COUNT_INVLPGA);
 }
 
+/*
+ * Under NPT INVLPGA has errata, and the INVLPG that this may be the emulation of
+ * drops upper-level entries, which INVLPGA would keep: so the guest's flush.
+ */
 noinline void svm_tags_flush_gva(struct kvm_vcpu *vcpu, gva_t gva)
 {
 	struct tlbtag_vcpu *tags = &to_svm(vcpu)->tags.vcpu;
+	enum tlbtag_address action;
 	tlbtag_t tag;
 
-	if (guest_target(vcpu) == TLBTAG_TARGET_L2) {
-		flush(vcpu, TLBTAG_TARGET_L2, TLBTAG_WHY_GUEST);
+	if (npt_enabled) {
+		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
 		return;
 	}
 	preempt_disable();
-	if (tlbtag_vcpu_invalidate(tags, (struct tlbtag_cpu){ .nr = smp_processor_id() }, &tag) ==
-	    TLBTAG_ADDRESS_NOW)
-		svm_tags_hw_invlpga(gva, tag);
+	action = tlbtag_vcpu_invalidate(tags, (struct tlbtag_cpu){ .nr = smp_processor_id() },
+					&tag);
+	if (action == TLBTAG_ADDRESS_NOW)
+		svm_tags_hw_invlpga(vcpu, gva, tag);
 	preempt_enable();
+	if (action == TLBTAG_ADDRESS_PENDING)
+		trace_request(vcpu, TLBTAG_TARGET_ACTIVE, TLBTAG_WHY_INVLPGA);
 }
 
 /*

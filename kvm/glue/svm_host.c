@@ -58,6 +58,16 @@ bool svm_tags_stock_flush(void)
 	return stock_flush;
 }
 
+unsigned int svm_tags_free(void)
+{
+	unsigned int nr;
+
+	svm_tags_lock();
+	nr = tlbtag_pool_plain_free(&pool);
+	svm_tags_unlock();
+	return nr;
+}
+
 /* The ASIDs above the encrypted guests' (SPEC A.3). */
 static int pool_setup(unsigned int nr_asids)
 {

@@ -8,6 +8,7 @@
 #include "mmu.h"
 #include "hyperv.h"
 #include "svm/svm.h"
+#include "svm_trace.h"
 
 noinline void svm_tags_nested_enable(struct vcpu_svm *svm)
 {
@@ -68,6 +69,7 @@ noinline void svm_tags_nested_enter(struct kvm_vcpu *vcpu)
 		vmcb12.tlb_control = TLBTAG_TLB_CONTROL_ASID;
 	}
 	WARN_ON_ONCE(tlbtag_nested_enter(&svm->tags.vcpu, &vmcb12, &work));
+	trace_nested(svm);
 	/* TLBTAG_WORK_DRAIN_L2 */
 	kvm_hv_nested_transtion_tlb_flush(vcpu, npt_enabled);
 	stock_transition(vcpu);
@@ -78,6 +80,7 @@ noinline void svm_tags_nested_leave(struct kvm_vcpu *vcpu)
 {
 	serve_local(vcpu);
 	tlbtag_nested_exit(&to_svm(vcpu)->tags.vcpu);
+	trace_nested(to_svm(vcpu));
 	/* TLBTAG_WORK_DRAIN_L1 */
 	kvm_hv_nested_transtion_tlb_flush(vcpu, npt_enabled);
 	stock_transition(vcpu);
@@ -98,8 +101,9 @@ noinline void svm_tags_invlpga(struct kvm_vcpu *vcpu, gva_t gva, u32 asid)
 	answer = tlbtag_nested_invlpga(&tags->vcpu, (struct tlbtag_cpu){ .nr = smp_processor_id() },
 				       asid, canonical);
 	if (answer.action == TLBTAG_ADDRESS_NOW)
-		svm_tags_hw_invlpga(gva, answer.tag);
+		svm_tags_hw_invlpga(vcpu, gva, answer.tag);
 	preempt_enable();
+	trace_invlpga(vcpu, gva, asid, answer.action == TLBTAG_ADDRESS_NOW ? answer.tag : 0);
 
 	if (answer.as_invlpg)
 		kvm_mmu_invlpg(vcpu, gva);

@@ -13,6 +13,7 @@
 
 #include "mmu.h"
 #include "svm/svm.h"
+#include "svm_trace.h"
 
 static struct svm_tags_root *find(struct svm_tags *tags, hpa_t hpa)
 {
@@ -45,8 +46,10 @@ noinline void svm_tags_root_used(struct kvm_vcpu *vcpu)
 	if (!is_shadow(vcpu->arch.mmu))
 		return;
 	root = find(tags, vcpu->arch.mmu->root.hpa);
-	if (!root || tlbtag_root_is_stale(&tags->vcpu, &root->root))
-		kvm_make_request(KVM_REQ_MMU_SYNC, vcpu);
+	if (root && !tlbtag_root_is_stale(&tags->vcpu, &root->root))
+		return;
+	trace_root(vcpu, vcpu->arch.mmu->root.hpa, tags->vcpu.active, false);
+	kvm_make_request(KVM_REQ_MMU_SYNC, vcpu);
 }
 
 noinline void svm_tags_root_synced(struct kvm_vcpu *vcpu)
@@ -62,6 +65,8 @@ noinline void svm_tags_root_synced(struct kvm_vcpu *vcpu)
 		root = take_next(tags);
 	root->hpa = hpa;
 	tlbtag_root_set_synced(&tags->vcpu, &root->root);
+	trace_root(vcpu, hpa, tags->vcpu.active, true);
+	svm_tags_count(SVM_TAGS_COUNT_SYNCS);
 }
 
 void svm_tags_roots_forget(struct svm_tags *tags)

@@ -4,7 +4,8 @@
  *
  * svm_host.c sets the pool up, svm_vcpu.c carries plans out, svm_flush.c takes
  * KVM's flush requests, svm_nested.c L1's, svm_root.c knows how old the shadow
- * roots are. The rules are the library's; this is who is called when.
+ * roots are, svm_count.c counts. The rules are the library's; this is who is
+ * called when.
  *
  * Two facts of KVM that all of it rests on: but for the pool, everything
  * happens in the vCPU's thread (other CPUs set request bits in the vCPU, which
@@ -37,6 +38,7 @@ struct svm_tags_root {
  * struct svm_tags - in each vCPU
  * @vcpu: the library's state
  * @planned: the entry under way has a plan, which must be completed
+ * @why: the plan's reasons
  * @failed: the latest planned VMRUN failed: what the VMCB and the processor's
  *	cache of it hold is not what the library has on record
  * @next_root: which of @root is overwritten next
@@ -46,8 +48,17 @@ struct svm_tags {
 	struct tlbtag_vcpu vcpu;
 	bool planned;
 	bool failed;
+	u32 why;
 	unsigned int next_root;
 	struct svm_tags_root root[SVM_TAGS_ROOTS];
+};
+
+/* What is counted: flushes by reason, under enum tlbtag_why_bit, and these. */
+enum svm_tags_counted {
+	SVM_TAGS_COUNT_FLUSHES = TLBTAG_WHY_COUNT,
+	SVM_TAGS_COUNT_SYNCS,
+	SVM_TAGS_COUNT_INVLPGA,
+	SVM_TAGS_COUNTS
 };
 
 /* host */
@@ -58,6 +69,7 @@ void svm_tags_vm_create(struct kvm *kvm);
 void svm_tags_vm_destroy(struct kvm *kvm);
 unsigned int svm_tags_l2_contexts(void);
 bool svm_tags_stock_flush(void);
+unsigned int svm_tags_free(void);
 void svm_tags_lock(void);
 void svm_tags_unlock(void);
 
@@ -76,7 +88,7 @@ void svm_tags_flush_current(struct kvm_vcpu *vcpu);
 void svm_tags_flush_guest(struct kvm_vcpu *vcpu);
 void svm_tags_flush_gva(struct kvm_vcpu *vcpu, gva_t gva);
 bool svm_tags_flush_pv(struct kvm_vcpu *vcpu);
-void svm_tags_hw_invlpga(gva_t gva, u32 asid);
+void svm_tags_hw_invlpga(struct kvm_vcpu *vcpu, gva_t gva, u32 asid);
 
 /* nested */
 void svm_tags_nested_enable(struct vcpu_svm *svm);
@@ -90,5 +102,10 @@ void svm_tags_invlpga(struct kvm_vcpu *vcpu, gva_t gva, u32 asid);
 void svm_tags_root_used(struct kvm_vcpu *vcpu);
 void svm_tags_root_synced(struct kvm_vcpu *vcpu);
 void svm_tags_roots_forget(struct svm_tags *tags);
+
+/* count */
+void svm_tags_debugfs(void);
+void svm_tags_count(unsigned int what);
+void svm_tags_count_flush(u32 why);
 
 #endif

@@ -9,6 +9,7 @@
 #include <linux/kvm_host.h>
 
 #include "svm/svm.h"
+#include "svm_trace.h"
 
 #define VMCB_CLEAN_NONE 0
 
@@ -73,21 +74,28 @@ static void write_plan(struct vcpu_svm *svm, const struct tlbtag_plan *plan)
 	control->clean = svm->tags.failed ? VMCB_CLEAN_NONE : fields.clean;
 }
 
+static void carry_out(struct vcpu_svm *svm, struct tlbtag_cpu cpu)
+{
+	struct tlbtag_plan plan = tlbtag_vcpu_plan(&svm->tags.vcpu, cpu);
+
+	/* Work comes with requests from other CPUs, which here are KVM's. */
+	WARN_ON_ONCE(plan.work);
+	write_plan(svm, &plan);
+	svm->tags.why = plan.why;
+}
+
 /* Interrupts are off; from here to VMRUN nothing changes what is due. */
 noinline void svm_tags_prepare(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_svm *svm = to_svm(vcpu);
 	struct svm_tags *tags = &svm->tags;
 	struct tlbtag_cpu cpu = { .nr = vcpu->cpu };
-	struct tlbtag_plan plan;
 
+	tags->why = TLBTAG_WHY_NOTHING;
 	tags->planned = tags->failed || !tlbtag_vcpu_is_clean(&tags->vcpu, cpu);
-	if (!tags->planned)
-		return;
-	plan = tlbtag_vcpu_plan(&tags->vcpu, cpu);
-	/* Work comes with requests from other CPUs, which here are KVM's. */
-	WARN_ON_ONCE(plan.work);
-	write_plan(svm, &plan);
+	if (tags->planned)
+		carry_out(svm, cpu);
+	trace_enter(svm, tags->why);
 }
 
 /* TLB_CONTROL is cleared, and the flush forgotten, only if it has happened. */
@@ -102,6 +110,8 @@ noinline void svm_tags_complete(struct vcpu_svm *svm)
 	if (!svm->tags.planned)
 		return;
 	svm->tags.failed = !entered;
-	if (entered)
-		tlbtag_vcpu_entered(&svm->tags.vcpu, (struct tlbtag_cpu){ .nr = svm->vcpu.cpu });
+	if (!entered)
+		return;
+	tlbtag_vcpu_entered(&svm->tags.vcpu, (struct tlbtag_cpu){ .nr = svm->vcpu.cpu });
+	svm_tags_count_flush(svm->tags.why);
 }
