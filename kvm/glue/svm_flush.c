@@ -8,6 +8,8 @@
  */
 #include <linux/kvm_host.h>
 
+#include <tlbtag/rules.h>
+
 #include "x86.h"
 #include "hyperv.h"
 #include "svm/svm.h"
@@ -67,6 +69,9 @@ static u32 flush(struct kvm_vcpu *vcpu, enum tlbtag_target target, u32 why)
 
 noinline void svm_tags_flush_all(struct kvm_vcpu *vcpu)
 {
+	/* What comes from other CPUs comes this way. */
+	if (!TLBTAG_RULE(REMOTE_REQUEST))
+		return;
 	flush(vcpu, TLBTAG_TARGET_BOTH, TLBTAG_WHY_ALL);
 }
 

@@ -4,6 +4,8 @@
  */
 #include <linux/kvm_host.h>
 
+#include <tlbtag/rules.h>
+
 #include "x86.h"
 #include "mmu.h"
 #include "hyperv.h"
@@ -31,7 +33,7 @@ noinline void svm_tags_nested_disable(struct vcpu_svm *svm)
  */
 static void serve_local(struct kvm_vcpu *vcpu)
 {
-	if (kvm_get_running_vcpu() == vcpu)
+	if (kvm_get_running_vcpu() == vcpu && TLBTAG_RULE(ACTIVE_LEVEL))
 		kvm_service_local_tlb_flush_requests(vcpu);
 }
 
