@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// common: cpuid.c, x86.c and mmu.c, which are kvm.ko's.
+// KVM: x86: say when shadow roots are used and synced, and whom a flush is for
+//
+// A cached root that is older than L1's latest demand is synced when it is
+// selected, which cannot be lost as a request can. A paravirtual flush is L1's,
+// whichever level runs. Guests see the machine's number of ASIDs. (cpuid.c, x86.c,
+// mmu.c)
 
 // The one header of KVM's own that all three include.
 @ include @

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// nested: nested.c. Transitions between L1 and L2.
+// KVM: nSVM: give L2 its own ASIDs, and do not flush at transitions
+//
+// What L1 demands in TLB_CONTROL, or by another ASID, is obeyed; nothing else is
+// flushed or synced at a transition. Requests that name no level are served
+// before the level changes. (nested.c)
 
 @ transition @
 identifier f =~ "^nested_svm_transition_tlb_flush$";

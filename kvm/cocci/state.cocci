@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// state: svm.h. The generations go, each vCPU and each guest gets its state.
+// KVM: SVM: keep the state of TLB tags in the vCPU
+//
+// The per-CPU generations of ASIDs go; each vCPU and each guest has the library's
+// state instead. (svm.h; on its own it does not compile.)
 
 @ include @
 @@

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// svm: svm.c and sev.c. Life cycle, VMRUN, flushes, INVLPGA.
+// KVM: SVM: give each vCPU an ASID for as long as it lives
+//
+// A vCPU takes its ASID from a pool when it is made, and VMRUN flushes what the
+// plan says: on first use, on another CPU, after the CPU was off, what was asked
+// for. A VMRUN that fails leaves it pending. A flush of everything reaches L1 and
+// L2, INVLPGA the L2 guest that it names. Loading the other level's CR4 is no
+// reason to flush. (svm.c, sev.c)
 
 @ new_asid @
 identifier f =~ "^new_asid$";

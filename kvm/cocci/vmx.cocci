@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// vmx: vmx.c. VPIDs come from the library's pool.
+// KVM: VMX: take VPIDs from the pool
+//
+// Nothing else changes for Intel. (vmx.c)
 
 @ include @
 @@
