@@ -4,10 +4,14 @@
  */
 #include <linux/export.h>
 #include <linux/kvm_host.h>
+#include <linux/module.h>
 
+#include <kvm_tags_version.h>
 #include <tlbtag/svm.h>
 
 #include "kvm_tags.h"
+
+MODULE_VERSION(KVM_TAGS_VERSION);
 
 /* Set before the first guest and reset after the last; read by all. */
 static const struct kvm_tags_ops *ops;

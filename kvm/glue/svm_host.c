@@ -10,8 +10,12 @@
 #include <linux/spinlock.h>
 #include <asm/cpufeature.h>
 
+#include <kvm_tags_version.h>
+
 #include "svm/svm.h"
 #include "kvm_tags.h"
+
+MODULE_VERSION(KVM_TAGS_VERSION);
 
 static uint l2_contexts = TLBTAG_L2_DEFAULT;
 module_param(l2_contexts, uint, 0444);

@@ -6,12 +6,16 @@
 
 #include <linux/bug.h>
 #include <linux/kernel.h>
+#include <linux/module.h>
 #include <linux/printk.h>
 #include <linux/spinlock.h>
 
+#include <kvm_tags_version.h>
 #include <tlbtag/tlbtag.h>
 
 #include "vmx_tags.h"
+
+MODULE_VERSION(KVM_TAGS_VERSION);
 
 /* Static, as KVM's bitmap was: set-up cannot fail and has no way back. */
 static u64 pool_words[3 * 1024 + 64];
