@@ -64,6 +64,17 @@ expression V;
 +	svm_tags_nested_leave(V);
 	leave_guest_mode(V);
 
+// Kernels that start with no CPU rather than CPU 0.
+@ no_cpu @
+identifier svm;
+@@
+ svm_allocate_nested(...)
+ {
+	...
+-	svm->nested.vmcb02.cpu = -1;
+	...
+ }
+
 @ nested_enable @
 identifier svm;
 @@

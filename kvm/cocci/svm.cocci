@@ -142,16 +142,15 @@ identifier svm;
  }
 
 @ vcpu_load @
-identifier svm, sd;
-expression E, F;
+identifier vcpu;
+statement S;
 @@
- svm_vcpu_load(...)
+ svm_vcpu_load(struct kvm_vcpu *vcpu, ...)
  {
-	struct vcpu_svm *svm = E;
-	struct svm_cpu_data *sd = F;
-+
-+	svm_tags_vcpu_load(svm);
 	...
++	svm_tags_vcpu_load(to_svm(vcpu));
+	if (kvm_vcpu_apicv_active(vcpu))
+		S
  }
 
 @ reset @
@@ -263,13 +262,27 @@ identifier vcpu;
 +	svm_tags_flush_guest(vcpu);
  }
 
+// Newer kernels come here under shadow paging only.
 @ flush_gva @
 identifier vcpu, gva;
 @@
- static void svm_flush_tlb_gva(struct kvm_vcpu *vcpu, gva_t gva)
+ svm_flush_tlb_gva(struct kvm_vcpu *vcpu, gva_t gva, ...)
  {
--	...
+	<...
+-	invlpga(gva, ...);
 +	svm_tags_flush_gva(vcpu, gva);
+	...>
+ }
+
+@ flush_gva_unused depends on flush_gva @
+identifier svm;
+expression E;
+@@
+ svm_flush_tlb_gva(...)
+ {
+-	struct vcpu_svm *svm = E;
+-
+	...
  }
 
 // The guest's own write of CR4 flushes in common code; loading another level's

@@ -32,9 +32,8 @@ declarer name DEFINE_SPINLOCK;
 @@
  vmx_hardware_unsetup(...)
  {
-	...
+	kvm_set_posted_intr_wakeup_handler(NULL);
 +	vmx_tags_unsetup();
-	free_kvm_area();
 	...
  }
 

@@ -39,8 +39,9 @@ struct svm_tags_root {
  * @vcpu: the library's state
  * @planned: the entry under way has a plan, which must be completed
  * @why: the plan's reasons
- * @failed: the latest planned VMRUN failed: what the VMCB and the processor's
- *	cache of it hold is not what the library has on record
+ * @failed: the latest planned VMRUN is not known to have been taken: what the
+ *	VMCB and the processor's cache of it hold is not what the library has on
+ *	record
  * @next_root: which of @root is overwritten next
  * @root: the roots stamped last; one that is not here is taken for stale
  */

@@ -82,6 +82,8 @@ static void carry_out(struct vcpu_svm *svm, struct tlbtag_cpu cpu)
 	WARN_ON_ONCE(plan.work);
 	write_plan(svm, &plan);
 	svm->tags.why = plan.why;
+	/* Until svm_tags_complete(), which some kernels call only if it was taken. */
+	svm->tags.failed = true;
 }
 
 /* Interrupts are off; from here to VMRUN nothing changes what is due. */
