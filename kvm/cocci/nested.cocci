@@ -46,17 +46,10 @@ expression V;
 
 // While guest mode and the active VMCB still agree on the level.
 @ prepare @
-identifier f =~ "^(enter_svm_guest_mode|svm_set_nested_state)$";
-identifier vcpu;
-expression S;
+identifier svm;
 @@
- f(struct kvm_vcpu *vcpu, ...)
- {
-	<...
-+	svm_tags_nested_prepare(vcpu);
-	svm_switch_vmcb(S, &S->nested.vmcb02);
-	...>
- }
++	svm_tags_nested_prepare(&svm->vcpu);
+	svm_switch_vmcb(svm, &svm->nested.vmcb02);
 
 @ leave @
 expression V;

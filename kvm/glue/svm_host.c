@@ -9,6 +9,9 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <asm/cpufeature.h>
+#if __has_include(<asm/cpuid/api.h>)
+#include <asm/cpuid/api.h>
+#endif
 
 #include <kvm_tags_version.h>
 
