@@ -2,9 +2,9 @@
 # shellcheck shell=sh disable=SC2154 # OFF_ names come from the file of offsets
 # Sourced after lib.sh: probes on KVM, a recording, and what was counted.
 #
-# Offsets in the VMCB are the architecture's: asid 88, tlb_ctl 92, nested_ctl
-# 144, nested_cr3 176, clean 192, cr3 in the save area 0x550. %di, %si, %dx, %cx
-# are the first four arguments.
+# Offsets in the VMCB are the architecture's: asid 88, tlb_ctl 92, nested_cr3
+# 176, clean 192, cr3 in the save area 0x550. %di, %si, %dx are the first three
+# arguments.
 tracing=/sys/kernel/tracing
 
 # probe NAME FUNCTION FIELD...; a function that is not there costs its event.
@@ -28,9 +28,11 @@ install_probes() {
 		"tlb_ctl=+92(+$OFF_VMCB(%di)):u8 $generation ncr3=+176(+$OFF_VMCB(%di)):x64" \
 		"gcr3=+0x550(+$OFF_VMCB(%di)):x64 clean=+192(+$OFF_VMCB(%di)):x32"
 	probe vcpu_load svm_vcpu_load "$who pcpu=%si:s32"
-	probe nested_enter enter_svm_guest_mode "$who vmcb12_gpa=%si:x64 asid12=+88(%dx):u32" \
-		'tlb_ctl12=+92(%dx):u8 nested_ctl12=+144(%dx):x64 ncr3_12=+176(%dx):x64' \
-		'cr3_12=+0x550(%dx):x64 clean12=+192(%dx):x32 from_vmrun=%cx:u8'
+	# From KVM's copy of vmcb12; that itself is no argument in newer kernels.
+	probe nested_enter enter_svm_guest_mode "$who vmcb12_gpa=%si:x64" \
+		"$(field "$OFF_NESTED_CTL12" "nested_ctl12=+$OFF_NESTED_CTL12(%di):x64")" \
+		"asid12=+$OFF_ASID12(%di):u32 tlb_ctl12=+$OFF_TLB_CTL12(%di):u8" \
+		"ncr3_12=+$OFF_NCR3_12(%di):x64"
 	probe leave_nested svm_leave_nested "$who"
 	probe nested_tlb_flush nested_svm_transition_tlb_flush "$who"
 	probe flush_asid svm_flush_tlb_asid "$who" "$asid"
