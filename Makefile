@@ -303,6 +303,10 @@ bench:
 	@echo 'bench: there is no bench/Makefile.inc' >&2; exit 1
 endif
 
+# --- in Linux KVM: kvm/ has its own rules ------------------------------------
+
+include kvm/Makefile.inc
+
 # --- installing -------------------------------------------------------------
 
 .PHONY: install uninstall
@@ -350,6 +354,9 @@ help:
 	@echo 'headers    each public header alone, C11 and C++17, every port'
 	@echo 'invariants doc/INVARIANTS.md, made of headers, sources and tests'
 	@echo 'doc        man pages of the library, into $(BUILD)/man'
+	@echo 'kvm        KVM modules with the library inside, for the kernel KVER'
+	@echo 'kvm-check  boot, record and audit stock and reworked KVM in emulation'
+	@echo 'kvm-diff   what is changed in KVM, as diffs; kvm-debug kvm-mutants: see doc/KVM.md'
 	@echo 'install uninstall clean'
 	@echo 'V=1 WERROR=1 CC=clang PREFIX= DESTDIR= and more: see config.mk'
 

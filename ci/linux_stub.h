@@ -44,6 +44,9 @@ typedef _Bool bool;
 #define EOPNOTSUPP 95
 #define EALREADY 114
 
+/* The kernel's is a macro, so a plain noinline inside an attribute is none. */
+#define noinline __attribute__((__noinline__))
+
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 

@@ -46,7 +46,7 @@
 _Static_assert(sizeof(union tlbtag_owner_word) == 8, "four entries make one word");
 
 /* A caller's bug is handled apart, so that it costs the others no register. */
-#define RARE __attribute__((noinline))
+#define RARE __attribute__((__noinline__))
 
 static uint32_t words_for(uint32_t entries)
 {

@@ -28,7 +28,7 @@
  * The usual alloc and free are a dozen instructions; what is rare lives in
  * functions that they end in, or else its registers would be saved every time.
  */
-#define RARE __attribute__((noinline))
+#define RARE __attribute__((__noinline__))
 
 _Static_assert(WORD_BITS >= 2 && WORD_BITS <= 64, "bits of a uint64_t");
 

@@ -31,7 +31,17 @@
 #endif
 
 #define TLBTAG_EXPORT(function) EXPORT_SYMBOL_GPL(function)
+
+/*
+ * A debug build can switch rules off. The array, one bit a rule, is then whoever
+ * embeds the library's; who consults a rule includes <tlbtag/rules.h>.
+ */
+#ifdef TLBTAG_LINUX_RULES
+extern unsigned long tlbtag_linux_rules_off[];
+#define TLBTAG_RULE(id) (!test_bit(TLBTAG_RULE_##id, tlbtag_linux_rules_off))
+#else
 #define TLBTAG_RULE(id) 1
+#endif
 
 #define tlbtag_likely(condition) likely(condition)
 #define tlbtag_unlikely(condition) unlikely(condition)

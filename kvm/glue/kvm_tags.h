@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kvm_tags: what kvm.ko tells the vendor module that has the tags.
+ *
+ * kvm.ko selects and syncs shadow roots and serves the paravirtual flush; the
+ * state that this is about is the vendor's. Until a vendor registers, each call
+ * leaves things as KVM had them. Nothing here changes a structure that other
+ * modules know, so those that use kvm.ko need not be rebuilt.
+ */
+#ifndef KVM_TAGS_H
+#define KVM_TAGS_H
+
+#include <linux/kvm_types.h>
+
+/**
+ * struct kvm_tags_ops - the vendor's side
+ * @root_used: the current root of the vCPU's MMU is a cached one
+ * @root_synced: it is being built or synced; what L1 does later is not in it
+ * @pv_flush: another vCPU of the guest asked for a flush; false: KVM is to do it
+ */
+struct kvm_tags_ops {
+	void (*root_used)(struct kvm_vcpu *vcpu);
+	void (*root_synced)(struct kvm_vcpu *vcpu);
+	bool (*pv_flush)(struct kvm_vcpu *vcpu);
+};
+
+void kvm_tags_register(const struct kvm_tags_ops *ops);
+void kvm_tags_root_used(struct kvm_vcpu *vcpu);
+void kvm_tags_root_synced(struct kvm_vcpu *vcpu);
+bool kvm_tags_pv_flush(struct kvm_vcpu *vcpu);
+u32 kvm_tags_guest_asids(u32 asids);
+
+#endif

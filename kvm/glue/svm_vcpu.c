@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * svm_vcpu: a vCPU's tags, and what VMRUN carries.
+ *
+ * An encrypted guest's vCPUs have a plain tag as well. It is not used, but KVM
+ * does not say at the time a vCPU is made whether its guest will be encrypted
+ * (KVM.md 4.6); what is pending, and where the VMCB last ran, is the same.
+ */
+#include <linux/kvm_host.h>
+
+#include "svm/svm.h"
+#include "svm_trace.h"
+
+#define VMCB_CLEAN_NONE 0
+
+noinline void svm_tags_vcpu_create(struct vcpu_svm *svm)
+{
+	struct tlbtag_vm *vm = &to_kvm_svm(svm->vcpu.kvm)->tags;
+
+	svm_tags_lock();
+	/* Only a shared tag can be refused, and this guest's is not. */
+	WARN_ON_ONCE(tlbtag_vcpu_init(&svm->tags.vcpu, vm, svm->vcpu.vcpu_id));
+	svm_tags_unlock();
+	svm->tags.planned = false;
+	svm->tags.failed = false;
+	svm_tags_roots_forget(&svm->tags);
+}
+
+noinline void svm_tags_vcpu_free(struct vcpu_svm *svm)
+{
+	svm_tags_lock();
+	tlbtag_vcpu_destroy(&svm->tags.vcpu);
+	svm_tags_unlock();
+}
+
+/* A vCPU that found the pool empty looks again; preemption is off. */
+noinline void svm_tags_vcpu_load(struct vcpu_svm *svm)
+{
+	struct tlbtag_vcpu *vcpu = &svm->tags.vcpu;
+
+	if (likely(!vcpu->l1.shared) || tlbtag_pool_is_full(vcpu->vm->host->pool))
+		return;
+	svm_tags_lock();
+	tlbtag_vcpu_retag(vcpu);
+	svm_tags_unlock();
+}
+
+noinline void svm_tags_reset(struct vcpu_svm *svm)
+{
+	tlbtag_vcpu_reset(&svm->tags.vcpu);
+}
+
+/* An encrypted guest's ASID is its key's; called after svm_tags_prepare(). */
+noinline void svm_tags_set_asid(struct vcpu_svm *svm, unsigned int asid)
+{
+	if (likely(svm->vmcb->control.asid == asid))
+		return;
+	svm->vmcb->control.asid = asid;
+	vmcb_mark_dirty(svm->vmcb, VMCB_ASID);
+}
+
+static void write_plan(struct vcpu_svm *svm, const struct tlbtag_plan *plan)
+{
+	struct vmcb_control_area *control = &svm->vmcb->control;
+	struct tlbtag_svm_vmcb fields = {
+		.asid = control->asid,
+		.tlb_control = control->tlb_ctl,
+		.clean = control->clean,
+	};
+
+	tlbtag_svm_prepare(&fields, plan);
+	control->asid = fields.asid;
+	control->tlb_ctl = fields.tlb_control;
+	control->clean = svm->tags.failed ? VMCB_CLEAN_NONE : fields.clean;
+}
+
+static void carry_out(struct vcpu_svm *svm, struct tlbtag_cpu cpu)
+{
+	struct tlbtag_plan plan = tlbtag_vcpu_plan(&svm->tags.vcpu, cpu);
+
+	/* Work comes with requests from other CPUs, which here are KVM's. */
+	WARN_ON_ONCE(plan.work);
+	write_plan(svm, &plan);
+	svm->tags.why = plan.why;
+	/* Until svm_tags_complete(), which some kernels call only if it was taken. */
+	svm->tags.failed = true;
+}
+
+/* Interrupts are off; from here to VMRUN nothing changes what is due. */
+noinline void svm_tags_prepare(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_svm *svm = to_svm(vcpu);
+	struct svm_tags *tags = &svm->tags;
+	struct tlbtag_cpu cpu = { .nr = vcpu->cpu };
+
+	tags->why = TLBTAG_WHY_NOTHING;
+	tags->planned = tags->failed || !tlbtag_vcpu_is_clean(&tags->vcpu, cpu);
+	if (tags->planned)
+		carry_out(svm, cpu);
+	trace_enter(svm, tags->why);
+}
+
+/* TLB_CONTROL is cleared, and the flush forgotten, only if it has happened. */
+noinline void svm_tags_complete(struct vcpu_svm *svm)
+{
+	struct vmcb_control_area *control = &svm->vmcb->control;
+	bool entered = control->exit_code != SVM_EXIT_ERR;
+	struct tlbtag_svm_vmcb fields = { .tlb_control = control->tlb_ctl };
+
+	tlbtag_svm_complete(&fields, entered);
+	control->tlb_ctl = fields.tlb_control;
+	if (!svm->tags.planned)
+		return;
+	svm->tags.failed = !entered;
+	if (!entered)
+		return;
+	tlbtag_vcpu_entered(&svm->tags.vcpu, (struct tlbtag_cpu){ .nr = svm->vcpu.cpu });
+	svm_tags_count_flush(svm->tags.why);
+}
