@@ -77,7 +77,7 @@ static void fill(struct input *input, struct record *record)
 		record->field[field] = value_of((enum record_field)field, take(input));
 		/* Most records are whole. */
 		if (without < 0xc0 || !(without >> nth++ % 6 & 1))
-			record->present |= 1u << field;
+			record->present |= UINT64_C(1) << field;
 	}
 	if (record->kind == RECORD_LOST && !(place & 3))
 		record->cpu = RECORD_CPU_NONE;

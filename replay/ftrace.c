@@ -395,7 +395,7 @@ static bool parse_truth(struct cursor *line, uint64_t *value)
  */
 static bool parse_vcpu(struct cursor *line, const struct record_info *info, struct record *record)
 {
-	uint32_t wanted = record_kind_fields(record->kind);
+	uint64_t wanted = record_kind_fields(record->kind);
 	uint64_t value;
 
 	(void)info;

@@ -13,11 +13,18 @@
  *   PV            kvm_pv_tlb_flush (need_flush_tlb), flush_guest, flush_asid
  *   CR4.PGE       flush_asid alone: the caller is inlined
  *
+ * Modules with the library inside have tracepoints of their own, tlbtag:*, which
+ * say all of this themselves. Once one was seen, what the probes and KVM's own
+ * tracepoints would say a second time is left out, but for remote flushes, of
+ * which the former know only when they are served.
+ *
  * Stock tracepoints do not name the VM. Their thread does: the vCPU that its
  * latest rig event was about. Without any rig event a thread is taken for a
  * vCPU, and VMs cannot be told apart.
  */
 #include "import.h"
+
+#include <tlbtag/plan.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +65,7 @@ struct importer {
 	void *context;
 	struct import_stats stats;
 	uint64_t clock;
+	bool native; /* tlbtag:* was seen */
 	bool lacks_caller; /* a flush_asid was seen whose caller should have been */
 	uint32_t slots_made;
 	struct event next; /* the event being made: where, when, cpu */
@@ -404,6 +412,14 @@ static void on_flush_asid(struct importer *importer, uint32_t slot, const struct
 	importer->slot[slot].absorb_asid = false;
 }
 
+static void on_invlpga(struct importer *importer, uint32_t slot, const struct record *record)
+{
+	importer->next.asid = EVENT_UNKNOWN;
+	if (record_has(record, FIELD_ASID12))
+		importer->next.asid = (uint32_t)record->field[FIELD_ASID12];
+	emit(importer, EVENT_INVLPGA, slot);
+}
+
 static void on_pv_flush(struct importer *importer, uint32_t slot, const struct record *record)
 {
 	if (!record_has(record, FIELD_NEED_FLUSH) || !record->field[FIELD_NEED_FLUSH])
@@ -464,17 +480,23 @@ static void enter(struct importer *importer, uint32_t slot)
  * Another VMCB in the same place is another vCPU: the VM was made anew. Where
  * hflags are not recorded it may as well be the one for L2.
  */
-static void check_birth(struct importer *importer, uint32_t slot, const struct record *record)
+static void note_vmcb(struct importer *importer, uint32_t slot, const struct record *record)
 {
 	struct slot *known = &importer->slot[slot];
 
-	if (!record_has(record, FIELD_VMCB) || !record_has(record, FIELD_HFLAGS) || known->in_l2)
+	if (!record_has(record, FIELD_VMCB))
 		return;
 	if (known->vmcb01 && known->vmcb01 != record->field[FIELD_VMCB]) {
 		importer->stats.vcpus++;
 		deliver(importer, EVENT_BIRTH, slot);
 	}
 	known->vmcb01 = record->field[FIELD_VMCB];
+}
+
+static void check_birth(struct importer *importer, uint32_t slot, const struct record *record)
+{
+	if (record_has(record, FIELD_HFLAGS) && !importer->slot[slot].in_l2)
+		note_vmcb(importer, slot, record);
 }
 
 static void on_vmrun(struct importer *importer, uint32_t slot, const struct record *record)
@@ -522,10 +544,86 @@ static void on_kvm_exit(struct importer *importer, uint32_t slot)
 	importer->slot[slot].absorb_vmrun = false;
 }
 
+/* --- the library's own tracepoints ------------------------------------------ */
+
+static void on_tag_enter(struct importer *importer, uint32_t slot, const struct record *record)
+{
+	struct event *next = &importer->next;
+
+	importer->stats.has_vmrun = true;
+	if (record_has(record, FIELD_CONTEXT))
+		correct_level(importer, slot, record->field[FIELD_CONTEXT] != 0, record);
+	/* What runs L1's VMCB without being in L2 says which vCPU this is. */
+	if (!importer->slot[slot].in_l2)
+		note_vmcb(importer, slot, record);
+	next->asid = EVENT_UNKNOWN;
+	next->tlb_control = EVENT_UNKNOWN;
+	next->generation = 0;
+	if (record_has(record, FIELD_ASID))
+		next->asid = (uint32_t)record->field[FIELD_ASID];
+	if (record_has(record, FIELD_TLB_CTL))
+		next->tlb_control = (uint32_t)record->field[FIELD_TLB_CTL];
+	enter(importer, slot);
+}
+
+/* A set of reasons is as many causes. */
+static void on_tag_request(struct importer *importer, uint32_t slot, const struct record *record)
+{
+	static const struct {
+		uint32_t why;
+		enum event_kind kind;
+	} causes[] = {
+		{ TLBTAG_WHY_ALL, EVENT_FLUSH_ALL },
+		{ TLBTAG_WHY_CURRENT, EVENT_FLUSH_CURRENT },
+		{ TLBTAG_WHY_GUEST, EVENT_FLUSH_GUEST },
+		{ TLBTAG_WHY_PV, EVENT_FLUSH_PV },
+		{ TLBTAG_WHY_INVLPGA, EVENT_FLUSH_ADDRESS },
+		{ TLBTAG_WHY_RESET, EVENT_RESET },
+	};
+
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+		if (record_has(record, FIELD_WHY) && (record->field[FIELD_WHY] & causes[i].why))
+			emit(importer, causes[i].kind, slot);
+}
+
+static void on_tag_nested(struct importer *importer, uint32_t slot, const struct record *record)
+{
+	if (!record_has(record, FIELD_CONTEXT) || !record->field[FIELD_CONTEXT])
+		return on_nested_exit(importer, slot);
+	if (importer->slot[slot].in_l2)
+		exit_l2(importer, slot);
+	enter_l2(importer, slot, record);
+}
+
+static void feed_native(struct importer *importer, uint32_t slot, const struct record *record)
+{
+	importer->native = true;
+	switch ((int)record->kind) {
+	case RECORD_TAG_ENTER:
+		return on_tag_enter(importer, slot, record);
+	case RECORD_TAG_REQUEST:
+		return on_tag_request(importer, slot, record);
+	case RECORD_TAG_NESTED:
+		return on_tag_nested(importer, slot, record);
+	case RECORD_TAG_INVLPGA:
+		return on_invlpga(importer, slot, record);
+	case RECORD_TAG_ROOT:
+		if (record_has(record, FIELD_SYNCED) && record->field[FIELD_SYNCED])
+			emit(importer, EVENT_SYNC, slot);
+	}
+}
+
+static bool is_native(enum record_kind kind)
+{
+	return kind >= RECORD_TAG_ENTER && kind <= RECORD_TAG_ROOT;
+}
+
 /* --- records ----------------------------------------------------------- */
 
 static void feed_rig(struct importer *importer, uint32_t slot, const struct record *record)
 {
+	if (importer->native && record->kind != RECORD_VCPU_LOAD)
+		return;
 	switch ((int)record->kind) {
 	case RECORD_VMRUN:
 		importer->slot[slot].absorb_vmrun = false;
@@ -554,10 +652,7 @@ static void feed_rig(struct importer *importer, uint32_t slot, const struct reco
 	case RECORD_FLUSH_GVA:
 		return emit(importer, EVENT_FLUSH_ADDRESS, slot);
 	case RECORD_INVLPGA_ICPT:
-		importer->next.asid = EVENT_UNKNOWN;
-		if (record_has(record, FIELD_ASID12))
-			importer->next.asid = (uint32_t)record->field[FIELD_ASID12];
-		return emit(importer, EVENT_INVLPGA, slot);
+		return on_invlpga(importer, slot, record);
 	}
 }
 
@@ -583,6 +678,8 @@ static uint32_t find_stock_slot(struct importer *importer, const struct record *
 
 static void feed_stock(struct importer *importer, uint32_t slot, const struct record *record)
 {
+	if (importer->native)
+		return;
 	switch ((int)record->kind) {
 	case RECORD_KVM_ENTRY:
 		return on_kvm_entry(importer, slot);
@@ -663,7 +760,8 @@ void importer_feed(struct importer *importer, const struct record *record)
 	}
 	if (is_rig(record->kind)) {
 		slot = find_slot(importer, record);
-		return feed_rig(importer, slot, record);
+		return is_native(record->kind) ? feed_native(importer, slot, record) :
+						 feed_rig(importer, slot, record);
 	}
 	if (concerns_unknown_vcpu(importer, record))
 		return;
@@ -691,25 +789,23 @@ static bool lacks_entry(const struct importer *importer, const uint64_t *kinds)
 static bool lacks_nested_enter(const struct importer *importer, const uint64_t *kinds)
 {
 	return importer->stats.switches && !kinds[RECORD_NESTED_ENTER] &&
-	       !kinds[RECORD_NESTED_CTL02];
+	       !kinds[RECORD_NESTED_CTL02] && !importer->native;
 }
 
 static bool lacks_transition(const struct importer *importer, const uint64_t *kinds)
 {
-	return importer->stats.switches && !kinds[RECORD_NESTED_TLB_FLUSH];
+	return importer->stats.switches && !kinds[RECORD_NESTED_TLB_FLUSH] && !importer->native;
 }
 
 static bool lacks_requests(const struct importer *importer, const uint64_t *kinds)
 {
-	(void)importer;
 	return !kinds[RECORD_FLUSH_CURRENT] && !kinds[RECORD_FLUSH_ALL] &&
-	       !kinds[RECORD_FLUSH_GUEST] && !kinds[RECORD_FLUSH_ASID];
+	       !kinds[RECORD_FLUSH_GUEST] && !kinds[RECORD_FLUSH_ASID] && !importer->native;
 }
 
 static bool lacks_flush_callers(const struct importer *importer, const uint64_t *kinds)
 {
-	(void)importer;
-	return kinds[RECORD_FLUSH_ASID] && !kinds[RECORD_FLUSH_CURRENT] &&
+	return !importer->native && kinds[RECORD_FLUSH_ASID] && !kinds[RECORD_FLUSH_CURRENT] &&
 	       !kinds[RECORD_FLUSH_ALL] && !kinds[RECORD_FLUSH_GUEST];
 }
 

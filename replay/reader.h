@@ -68,7 +68,7 @@ int trace_fail(struct trace *trace, const char *format, ...)
 static inline void record_set(struct record *record, enum record_field field, uint64_t value)
 {
 	record->field[field] = value;
-	record->present |= 1u << field;
+	record->present |= UINT64_C(1) << field;
 }
 
 /* ftrace.c: text. Open fails by trace_fail(). */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(RECORD_FIELDS <= 32, "record.present has 32 bits");
+_Static_assert(RECORD_FIELDS <= 64, "record.present has 64 bits");
 _Static_assert(RECORD_KINDS <= UINT8_MAX, "trace.kind_by_name holds kinds in a byte");
 _Static_assert(RECORD_LOST == 0, "trace.kind_by_name uses it as \"free\"");
 
@@ -48,15 +48,15 @@ const char *record_kind_system(enum record_kind kind)
 	return record_infos[kind].system;
 }
 
-uint32_t record_kind_fields(enum record_kind kind)
+uint64_t record_kind_fields(enum record_kind kind)
 {
 	const struct record_info *info = &record_infos[kind];
-	uint32_t mask = 0;
+	uint64_t mask = 0;
 
 	if (kind == RECORD_OTHER)
 		return 0;
 	for (unsigned int index = 0; index < info->slot_count; index++)
-		mask |= 1u << info->slots[index].field;
+		mask |= UINT64_C(1) << info->slots[index].field;
 	return mask;
 }
 
@@ -128,7 +128,7 @@ void trace_lose(struct trace *trace, struct record *record, uint32_t cpu, uint64
 
 void record_settle(struct record *record)
 {
-	const uint32_t pgd = 1u << FIELD_NCR3_12;
+	const uint64_t pgd = UINT64_C(1) << FIELD_NCR3_12;
 
 	if (record_has(record, FIELD_REASON))
 		record->field[FIELD_REASON] = 1;

@@ -49,7 +49,11 @@
 	FIELD(NEED_FLUSH)   \
 	FIELD(NPT)          /* L1 uses nested paging for L2 */ \
 	FIELD(REASON)       /* only whether one was recorded; the value is 1 */ \
-	FIELD(LOST)         /* events lost here; absent: an unknown number */
+	FIELD(LOST)         /* events lost here; absent: an unknown number */ \
+	FIELD(CONTEXT)      /* 0: L1, else the number of an L2 context */ \
+	FIELD(TARGET)       /* whom a flush is for, enum tlbtag_target */ \
+	FIELD(WHY)          /* a set of enum tlbtag_why */ \
+	FIELD(SYNCED)       /* a shadow root was synced, not only selected */
 
 enum record_field {
 #define RECORD_FIELD(name) FIELD_##name,
@@ -136,6 +140,26 @@ enum record_shape {
 	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm")) \
 	EVENT(LEAVE_NESTED, "rig", "leave_nested", PAIRS, \
 	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm")) \
+	EVENT(TAG_ENTER, "tlbtag", "enter", PAIRS, \
+	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm"), \
+	      FIELD(PCPU, "pcpu"), FIELD(CONTEXT, "context"), \
+	      FIELD(VMCB, "vmcb"), FIELD(ASID, "asid"), \
+	      FIELD(TLB_CTL, "tlb_ctl"), FIELD(NCR3, "ncr3"), \
+	      FIELD(CLEAN, "clean"), FIELD(WHY, "why")) \
+	EVENT(TAG_REQUEST, "tlbtag", "request", PAIRS, \
+	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm"), \
+	      FIELD(TARGET, "target"), FIELD(WHY, "why")) \
+	EVENT(TAG_NESTED, "tlbtag", "nested", PAIRS, \
+	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm"), \
+	      FIELD(CONTEXT, "context"), FIELD(ASID12, "asid12"), \
+	      FIELD(TLB_CTL12, "tlb_ctl12"), FIELD(NPT, "npt12"), \
+	      FIELD(NCR3_12, "ncr3_12")) \
+	EVENT(TAG_INVLPGA, "tlbtag", "invlpga", PAIRS, \
+	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm"), \
+	      FIELD(GVA, "gva"), FIELD(ASID12, "asid12")) \
+	EVENT(TAG_ROOT, "tlbtag", "root", PAIRS, \
+	      FIELD(VCPU_ID, "vcpu_id"), FIELD(KVM, "kvm"), \
+	      FIELD(CONTEXT, "context"), FIELD(SYNCED, "synced")) \
 	EVENT(KVM_ENTRY, "kvm", "kvm_entry", VCPU, \
 	      FIELD(VCPU_ID, "vcpu_id")) \
 	EVENT(KVM_EXIT, "kvm", "kvm_exit", VCPU, \
@@ -186,7 +210,7 @@ struct record {
 	uint64_t where;
 	uint64_t time_ns;
 	int32_t pid;
-	uint32_t present;
+	uint64_t present;
 	uint64_t field[RECORD_FIELDS];
 };
 
@@ -291,7 +315,7 @@ void trace_close(struct trace *trace);
 /* The table, as data. The mask has a bit per enum record_field. */
 const char *record_kind_name(enum record_kind kind);
 const char *record_kind_system(enum record_kind kind);
-uint32_t record_kind_fields(enum record_kind kind);
+uint64_t record_kind_fields(enum record_kind kind);
 const char *record_field_name(enum record_field field);
 
 /* Whether the record has the field. */

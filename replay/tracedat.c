@@ -65,7 +65,7 @@ struct message {
 	uint32_t kind;		/* a record; or one of below */
 	uint32_t cpu;
 	int32_t pid;
-	uint32_t present;	/* so many 64-bit values follow */
+	uint64_t present;	/* so many 64-bit values follow */
 	uint64_t where;
 	uint64_t time_ns;
 };
@@ -254,7 +254,7 @@ static void record_send(struct decoder *decoder, const struct record *record)
 	};
 
 	pipe_put(decoder, &message, sizeof(message));
-	for (uint32_t left = record->present; left; left &= left - 1)
+	for (uint64_t left = record->present; left; left &= left - 1)
 		pipe_put(decoder, &record->field[__builtin_ctz(left)], sizeof(uint64_t));
 }
 
@@ -692,7 +692,7 @@ int tracedat_next(struct trace *trace, struct record *record)
 	record->present = message.present;
 	record->where = message.where;
 	record->time_ns = message.time_ns;
-	for (uint32_t left = record->present; left; left &= left - 1)
+	for (uint64_t left = record->present; left; left &= left - 1)
 		if (!pipe_get(trace->dat, &record->field[__builtin_ctz(left)], sizeof(uint64_t)))
 			return child_died(trace);
 	record_count(trace, record);

@@ -88,6 +88,29 @@ static const struct example examples[] = {
 		{ FIELD_KVM, 0x10 }),
 	EXAMPLE(LEAVE_NESTED, "leave_nested: " AT "vcpu_id=2 kvm=0x10", { FIELD_VCPU_ID, 2 },
 		{ FIELD_KVM, 0x10 }),
+	EXAMPLE(TAG_ENTER,
+		"enter: vcpu_id=1 kvm=0x10 pcpu=3 level=2 context=1 vmcb=0x6000 asid=7 tlb_ctl=3 "
+		"ncr3=0x9000 clean=0x1f why=0x3 [first-use|moved]",
+		{ FIELD_VCPU_ID, 1 }, { FIELD_KVM, 0x10 }, { FIELD_PCPU, 3 },
+		{ FIELD_CONTEXT, 1 }, { FIELD_VMCB, 0x6000 }, { FIELD_ASID, 7 },
+		{ FIELD_TLB_CTL, 3 }, { FIELD_NCR3, 0x9000 }, { FIELD_CLEAN, 0x1f },
+		{ FIELD_WHY, 3 }),
+	EXAMPLE(TAG_REQUEST,
+		"request: vcpu_id=1 kvm=0x10 level=1 target=3 why=0x10 [flush-all] [both]",
+		{ FIELD_VCPU_ID, 1 }, { FIELD_KVM, 0x10 }, { FIELD_TARGET, 3 },
+		{ FIELD_WHY, 0x10 }),
+	EXAMPLE(TAG_NESTED,
+		"tlbtag:nested: vcpu_id=1 kvm=0x10 context=2 asid12=5 tlb_ctl12=1 npt12=1 "
+		"ncr3_12=0x5000",
+		{ FIELD_VCPU_ID, 1 }, { FIELD_KVM, 0x10 }, { FIELD_CONTEXT, 2 },
+		{ FIELD_ASID12, 5 }, { FIELD_TLB_CTL12, 1 }, { FIELD_NPT, 1 },
+		{ FIELD_NCR3_12, 0x5000 }),
+	EXAMPLE(TAG_INVLPGA, "invlpga: vcpu_id=1 kvm=0x10 gva=0x2000 asid12=5 tag=0",
+		{ FIELD_VCPU_ID, 1 }, { FIELD_KVM, 0x10 }, { FIELD_GVA, 0x2000 },
+		{ FIELD_ASID12, 5 }),
+	EXAMPLE(TAG_ROOT, "root: vcpu_id=1 kvm=0x10 root=0x7000 context=1 synced=1",
+		{ FIELD_VCPU_ID, 1 }, { FIELD_KVM, 0x10 }, { FIELD_CONTEXT, 1 },
+		{ FIELD_SYNCED, 1 }),
 	EXAMPLE(KVM_ENTRY, "kvm_entry: vcpu 11, rip 0x401ad0[immediate exit]",
 		{ FIELD_VCPU_ID, 11 }),
 	EXAMPLE(KVM_ENTRY, "kvm_entry: vcpu 4", { FIELD_VCPU_ID, 4 }),
@@ -196,7 +219,7 @@ static void example_check(const struct example *example)
 {
 	char line[1024];
 	struct result result;
-	uint32_t present = 0;
+	uint64_t present = 0;
 
 	snprintf(line, sizeof(line), HEAD "%s\n", example->text);
 	result = read_text(line);
@@ -212,7 +235,7 @@ static void example_check(const struct example *example)
 	for (unsigned int index = 0; index < example->count; index++) {
 		const struct value *value = &example->values[index];
 
-		present |= 1u << value->field;
+		present |= UINT64_C(1) << value->field;
 		CHECK_EQ(result.records[0].field[value->field], value->value);
 	}
 	CHECK_EQ(result.records[0].present, present);
@@ -221,14 +244,14 @@ static void example_check(const struct example *example)
 
 TEST(ftrace_every_field_of_every_kind)
 {
-	uint32_t seen[RECORD_KINDS] = { 0 };
+	uint64_t seen[RECORD_KINDS] = { 0 };
 
 	for (size_t index = 0; index < sizeof(examples) / sizeof(examples[0]); index++) {
 		const struct example *example = &examples[index];
 
 		example_check(example);
 		for (unsigned int value = 0; value < example->count; value++)
-			seen[example->kind] |= 1u << example->values[value].field;
+			seen[example->kind] |= UINT64_C(1) << example->values[value].field;
 	}
 	for (unsigned int kind = RECORD_VMRUN; kind < RECORD_OTHER; kind++)
 		CHECK_EQ(seen[kind], record_kind_fields((enum record_kind)kind));

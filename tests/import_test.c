@@ -215,6 +215,47 @@ TEST(import_stock_tracepoints_alone)
 	CHECK(run.missing[3] != NULL);
 }
 
+#define T "vcpu_id=0 kvm=0xa "
+#define ENTER_L1 "enter: " T "pcpu=1 level=1 context=0 vmcb=0x1000 asid=2 tlb_ctl=3 ncr3=0x1 " \
+		 "clean=0x0 why=0x1 [first-use]"
+#define ENTER_L2 "enter: " T "pcpu=1 level=2 context=1 vmcb=0x2000 asid=3 tlb_ctl=0 ncr3=0x2 " \
+		 "clean=0x0 why=0x0 []"
+#define NATIVE_NESTED "nested: " T "context=1 asid12=1 tlb_ctl12=0 npt12=1 ncr3_12=0x5000"
+#define NATIVE_EXIT "nested: " T "context=0 asid12=1 tlb_ctl12=0 npt12=1 ncr3_12=0x5000"
+
+/* Modules with the library inside say everything themselves. */
+TEST(import_tracepoints_of_the_library)
+{
+	struct run run = IMPORT("birth enter-l1 nested-enter enter-l2 flush-guest sync nested-exit "
+				"invlpga flush-all reset enter-l1",
+				ENTER_L1, NATIVE_NESTED, ENTER_L2,
+				"request: " T "level=2 target=0 why=0x40 [flush-guest] [active]",
+				"root: " T "root=0x7000 context=1 synced=0",
+				"root: " T "root=0x7000 context=1 synced=1", NATIVE_EXIT,
+				"invlpga: " T "gva=0x1000 asid12=1 tag=0",
+				"request: " T "level=1 target=3 why=0x10 [flush-all] [both]",
+				"request: " T "level=1 target=1 why=0x800 [reset] [l1]", ENTER_L1);
+
+	CHECK_EQ(run.stats.odd, 0);
+	CHECK(run.missing[0] == NULL);
+}
+
+/* With the probes beside them nothing is counted twice, but for remote flushes. */
+TEST(import_tracepoints_of_the_library_beside_probes)
+{
+	IMPORT("birth enter-l1 flush-remote flush-all enter-l1 nested-enter enter-l2", ENTER_L1,
+	       RUN_L1, "remote_flush: (f+0x4/0x10) kvm=0xa", "flush_all: " V,
+	       "request: " T "level=1 target=3 why=0x10 [flush-all] [both]", "flush_asid: " V,
+	       ENTER_L1, RUN_L1, NESTED, NATIVE_NESTED, "nested_ctl02: " V "asid12=1", ENTER_L2,
+	       RUN_L2);
+}
+
+TEST(import_another_vmcb_of_l1_is_a_birth_by_tracepoint_too)
+{
+	IMPORT("birth enter-l1 birth enter-l1", ENTER_L1,
+	       "enter: " T "pcpu=1 context=0 vmcb=0x9000 asid=2 tlb_ctl=3 why=0x1 [first-use]");
+}
+
 TEST(import_an_asid_of_zero_cannot_be)
 {
 	IMPORT("birth enter-l1 nested-enter enter-l2", RUN_L1,

@@ -3,7 +3,8 @@
  * svm_trace: tracepoints, with all that an auditor needs and no offsets.
  *
  * Their fields have the names and the spelling of the rig's probes where these
- * have them. level is 1 or 2; context is the number of the L2 context, 0 for L1.
+ * have them. Sets and targets are printed as numbers, for programs, and in words.
+ * level is 1 or 2; context is the number of the L2 context, 0 for L1.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM tlbtag
@@ -59,10 +60,11 @@ TRACE_EVENT(enter,
 		__entry->why = why;
 	),
 	TP_printk("vcpu_id=%u kvm=0x%llx pcpu=%u level=%u context=%u vmcb=0x%llx asid=%u "
-		  "tlb_ctl=%u ncr3=0x%llx clean=0x%x why=%s",
+		  "tlb_ctl=%u ncr3=0x%llx clean=0x%x why=0x%x [%s]",
 		  __entry->vcpu_id, __entry->kvm, __entry->pcpu, __entry->level,
 		  __entry->context, __entry->vmcb, __entry->asid, __entry->tlb_ctl,
-		  __entry->ncr3, __entry->clean, svm_trace_show_why(__entry->why))
+		  __entry->ncr3, __entry->clean, __entry->why,
+		  svm_trace_show_why(__entry->why))
 );
 
 /* A flush became due; what an entry flushes for its place is not requested. */
@@ -83,14 +85,14 @@ TRACE_EVENT(request,
 		__entry->target = target;
 		__entry->why = why;
 	),
-	TP_printk("vcpu_id=%u kvm=0x%llx level=%u target=%s why=%s",
-		  __entry->vcpu_id, __entry->kvm, __entry->level,
+	TP_printk("vcpu_id=%u kvm=0x%llx level=%u target=%u why=0x%x [%s] [%s]",
+		  __entry->vcpu_id, __entry->kvm, __entry->level, __entry->target,
+		  __entry->why, svm_trace_show_why(__entry->why),
 		  __print_symbolic(__entry->target,
 				   { TLBTAG_TARGET_ACTIVE, "active" },
 				   { TLBTAG_TARGET_L1, "l1" },
 				   { TLBTAG_TARGET_L2, "l2" },
-				   { TLBTAG_TARGET_BOTH, "both" }),
-		  svm_trace_show_why(__entry->why))
+				   { TLBTAG_TARGET_BOTH, "both" }))
 );
 
 /* L2 becomes active (context 1 and up), or L1 again (context 0). */

@@ -48,6 +48,7 @@ noinline void svm_tags_vcpu_load(struct vcpu_svm *svm)
 noinline void svm_tags_reset(struct vcpu_svm *svm)
 {
 	tlbtag_vcpu_reset(&svm->tags.vcpu);
+	trace_request(&svm->vcpu, TLBTAG_TARGET_L1, TLBTAG_WHY_RESET);
 }
 
 /* An encrypted guest's ASID is its key's; called after svm_tags_prepare(). */

@@ -52,7 +52,7 @@ install_probes() {
 recorded='kvm/kvm_exit kvm/kvm_nested_vmexit kvm/kvm_nested_vmexit_inject
 	kvm/kvm_nested_intr_vmexit kvm/kvm_invlpga kvm/kvm_pv_tlb_flush rig'
 
-# RIG_native=1: the modules' own tracepoints as well.
+# RIG_native=1: the modules' own tracepoints as well; only: nothing else.
 # The buffer keeps the oldest events, so that a loss shows as dropped events.
 trace_start() {
 	echo 0 >$tracing/tracing_on
@@ -60,7 +60,9 @@ trace_start() {
 	echo global >$tracing/trace_clock
 	echo "${RIG_trace_kb:-150000}" >$tracing/buffer_size_kb
 	echo 0 >$tracing/options/overwrite
-	for event in $recorded ${RIG_native:+tlbtag}; do
+	events="$recorded ${RIG_native:+tlbtag}"
+	[ "${RIG_native:-}" != only ] || events=tlbtag
+	for event in $events; do
 		[ ! -e "$tracing/events/$event/enable" ] || echo 1 >"$tracing/events/$event/enable"
 	done
 	echo 1 >$tracing/tracing_on
