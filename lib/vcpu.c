@@ -357,6 +357,16 @@ static struct tlbtag_plan plan_in_doubt(const struct tlbtag_vcpu *vcpu)
 	};
 }
 
+/*
+ * V4: from here on the control block may hold the plan's tag, or, if the plan is
+ * given up, what it held before. Only an entry tells.
+ */
+void tlbtag_vcpu_open_block(struct tlbtag_vcpu *vcpu)
+{
+	if (TLBTAG_RULE(BLOCK_UNKNOWN))
+		vcpu->block[level_of(vcpu)].cpu = TLBTAG_CPU_NONE;
+}
+
 struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 {
 	struct tlbtag_ctx *ctx = tlbtag_vcpu_active_ctx(vcpu);
@@ -373,6 +383,7 @@ struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu 
 	plan.why = placed | ctx->why;
 	if (plan.why)
 		plan.flush = scope_of(vcpu, ctx->flush, placed);
+	tlbtag_vcpu_open_block(vcpu);
 	/* Without the rule a VMRUN that fails its checks loses the flush. */
 	if (!TLBTAG_RULE(ACK))
 		ctx->why = TLBTAG_WHY_NOTHING;

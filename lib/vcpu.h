@@ -55,6 +55,9 @@ uint32_t tlbtag_vcpu_pend(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
 enum tlbtag_address tlbtag_vcpu_address(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
 					struct tlbtag_cpu cpu, tlbtag_t *tag);
 
+/* A plan was made: what the active level's control block holds is open. */
+void tlbtag_vcpu_open_block(struct tlbtag_vcpu *vcpu);
+
 /* Why the context flushes because of where it runs, if it does. */
 uint32_t tlbtag_vcpu_why_here(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
 			      struct tlbtag_cpu cpu);

@@ -131,6 +131,7 @@ struct tlbtag_vmx_plan tlbtag_vmx_plan_make(struct tlbtag_vcpu *vcpu, struct tlb
 	plan.vpid_changed = block->cpu == TLBTAG_CPU_NONE || block->tag != plan.vpid;
 	due = due_of(vcpu, ctx, cpu, eptp);
 	add_ops(&plan, ctx, &due, eptp);
+	tlbtag_vcpu_open_block(vcpu);
 	/* Without the rule a VM entry that fails loses the flush. */
 	if (!TLBTAG_RULE(ACK))
 		ctx->why = TLBTAG_WHY_NOTHING;

@@ -176,6 +176,28 @@ TEST(vcpu_requests_hit_the_contexts_they_name)
 	}
 }
 
+/*
+ * Guards V4, BLOCK_UNKNOWN. The failed entry of L2's second context has left its
+ * tag in the VMCB that the first one is about to use again.
+ */
+TEST(vcpu_block_is_unknown_after_an_entry_that_failed)
+{
+	struct lab lab;
+
+	lab_start_nested(&lab, 15, 2);
+	lab_vmrun(&lab.vcpu[0], 2, 0);
+	lab_enter(&lab.vcpu[0], 0);
+	lab_vmrun(&lab.vcpu[0], 1, 0);
+	lab_enter(&lab.vcpu[0], 0);
+	CHECK(tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
+	lab_vmrun(&lab.vcpu[0], 2, 0);
+	CHECK_NE(tlbtag_vcpu_plan(&lab.vcpu[0], on(0)).tag, lab.vcpu[0].l2[1].ctx.tag);
+	lab_vmrun(&lab.vcpu[0], 1, 0);
+	CHECK(!tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
+	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).dirty, TLBTAG_DIRTY_ALL | TLBTAG_DIRTY_TAG);
+	CHECK(tlbtag_vcpu_is_clean(&lab.vcpu[0], on(0)));
+}
+
 /* Guards QUEUE_COVERED. */
 /* What only empties the TLB leaves in shadow roots what the queue is about. */
 TEST(vcpu_queue_is_purged_only_by_what_covers_it)

@@ -293,6 +293,9 @@ static void run(struct world *world, uint32_t vcpu, uint32_t cpu, tlbtag_t vpid)
 		clear_vpid(tlb, 0);
 }
 
+/* Of an entry that failed nobody knows what it has written. */
+#define VMCS_UNKNOWN UINT32_MAX
+
 /* X1; and the VMCS is written if, and only if, it has to be. */
 static void check_plan(struct world *world, uint32_t vcpu, const struct tlbtag_vmx_plan *plan)
 {
@@ -320,8 +323,10 @@ static void enter(struct world *world, uint32_t vcpu, uint32_t cpu, bool taken)
 	sum.wide += is_wide(world, vcpu, cpu, &plan);
 	for (uint32_t i = 0; i < plan.op_count; i++)
 		execute(&world->tlb[cpu], &plan.op[i]);
-	if (!taken)
+	if (!taken) {
+		world->vmcs[vcpu][world->active[vcpu] != 0] = VMCS_UNKNOWN;
 		return;
+	}
 	sum.wrong += is_linear_stale(world, vcpu, cpu, plan.vpid) ||
 		     is_physical_stale(world, vcpu, cpu);
 	tlbtag_vmx_entered(tags, on(cpu), eptp);

@@ -116,6 +116,13 @@ void vmm_svm_invalidate_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page
 void vmm_vmx_invalidate_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page,
 			   uint32_t vpid);
 
+/* What becomes of a nested entry. */
+enum run {
+	RUN_WELL = 0,
+	RUN_INTERRUPTED = 1,
+	RUN_FAILS = 2,
+};
+
 /* --- the catalogue --- */
 
 /* X(function, name, about, vendor, weight, five arguments) */
@@ -153,6 +160,11 @@ void vmm_vmx_invalidate_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page
 	  VM, VCPU, PAGE, VPID, TYPE)								\
 	X(invept, "invept", "L1 executes INVEPT", INTEL, 14,					\
 	  VM, VCPU, ROOT, TYPE, NOTHING)							\
+	X(vmrun_fails, "vmrun-fails", "L1 runs L2, and the hardware refuses the entry", AMD, 3,	\
+	  VM, VCPU, ASID, ROOT, CONTROL)							\
+	X(vmlaunch_fails, "vmlaunch-fails",							\
+	  "L1 runs L2, and the hardware refuses the entry", INTEL, 3,				\
+	  VM, VCPU, VPID, ROOT, NOTHING)							\
 	X(vmexit, "vmexit", "L2 exits to L1", EITHER, 20,					\
 	  VM, VCPU, NOTHING, NOTHING, NOTHING)							\
 	X(leave, "leave", "L2 is left while the vCPU does not run", EITHER, 3,			\

@@ -89,7 +89,7 @@ static uint8_t tlb_control_of(uint8_t choice)
 	return controls[choice];
 }
 
-static bool vmrun(struct vmm *vmm, const uint8_t *args, bool interrupted)
+static bool vmrun(struct vmm *vmm, const uint8_t *args, enum run run)
 {
 	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
 	uint32_t cpu = vcpu->cpu;
@@ -111,21 +111,27 @@ static bool vmrun(struct vmm *vmm, const uint8_t *args, bool interrupted)
 	vmm_svm_reference_run(vmm, vcpu);
 	ask_for_control(vmm, vcpu);
 	vmm_svm_start_l2(vmm, vcpu);
-	if (interrupted)
+	if (run == RUN_INTERRUPTED)
 		vmm_nested_exit(vmm, vcpu);
-	vmm_enter(vmm, vcpu, cpu, false);
+	vmm_enter(vmm, vcpu, cpu, run == RUN_FAILS);
 	return true;
 }
 
 bool vmm_op_vmrun(struct vmm *vmm, const uint8_t *args)
 {
-	return vmrun(vmm, args, false);
+	return vmrun(vmm, args, RUN_WELL);
 }
 
 /* An intercepted event is pending: L2 is left before it has run. */
 bool vmm_op_vmrun_interrupted(struct vmm *vmm, const uint8_t *args)
 {
-	return vmrun(vmm, args, true);
+	return vmrun(vmm, args, RUN_INTERRUPTED);
+}
+
+/* The vCPU stays in L2 and out of guest mode. */
+bool vmm_op_vmrun_fails(struct vmm *vmm, const uint8_t *args)
+{
+	return vmrun(vmm, args, RUN_FAILS);
 }
 
 /* --- L1: INVLPGA --- */

@@ -66,7 +66,7 @@ static void set_vmcs12(const struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t vp
 	vcpu->nested_root = (uint8_t)root;
 }
 
-static bool vmlaunch(struct vmm *vmm, const uint8_t *args, bool interrupted)
+static bool vmlaunch(struct vmm *vmm, const uint8_t *args, enum run run)
 {
 	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
 	uint32_t cpu = vcpu->cpu;
@@ -85,21 +85,27 @@ static bool vmlaunch(struct vmm *vmm, const uint8_t *args, bool interrupted)
 		vmm_ask(vmm, vcpu, CONTEXT_NO_VPID, TLBTAG_RULE_NO_VPID_L2);
 	}
 	vmm_vmx_start_l2(vmm, vcpu);
-	if (interrupted)
+	if (run == RUN_INTERRUPTED)
 		vmm_nested_exit(vmm, vcpu);
-	vmm_enter(vmm, vcpu, cpu, false);
+	vmm_enter(vmm, vcpu, cpu, run == RUN_FAILS);
 	return true;
 }
 
 bool vmm_op_vmlaunch(struct vmm *vmm, const uint8_t *args)
 {
-	return vmlaunch(vmm, args, false);
+	return vmlaunch(vmm, args, RUN_WELL);
 }
 
 /* An event is pending that exits: L2 is left before it has run. */
 bool vmm_op_vmlaunch_interrupted(struct vmm *vmm, const uint8_t *args)
 {
-	return vmlaunch(vmm, args, true);
+	return vmlaunch(vmm, args, RUN_INTERRUPTED);
+}
+
+/* The vCPU stays in L2 and out of guest mode. */
+bool vmm_op_vmlaunch_fails(struct vmm *vmm, const uint8_t *args)
+{
+	return vmlaunch(vmm, args, RUN_FAILS);
 }
 
 /* --- L1: INVVPID --- */

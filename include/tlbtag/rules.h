@@ -27,6 +27,8 @@
 	  "SPEC B.2, APM2 15.16.1")                                                              \
 	X(ACK, "a pending flush is dropped only when the hardware took an entry with it",        \
 	  "SPEC J (v), KVM.md 4.8")                                                              \
+	X(BLOCK_UNKNOWN, "what a control block holds is unknown until an entry took the plan",   \
+	  "KVM.md 4.8")                                                                          \
 	X(ALL_CONTEXTS, "a flush of everything reaches L1 and every L2 context", "SPEC C.3")     \
 	X(ACTIVE_LEVEL, "a request that names no level is for the active context", "SPEC C.4")   \
 	X(REMOTE_REQUEST, "a request from another CPU is served before the next entry",          \

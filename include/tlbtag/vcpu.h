@@ -45,7 +45,7 @@ TLBTAG_BEGIN_DECLS
 /**
  * struct tlbtag_block - what a control block (VMCB) was last entered with
  * @tag: the tag it holds; 0 before its first entry
- * @cpu: the CPU whose clean-bit cache knows it
+ * @cpu: the CPU whose clean-bit cache knows it; none from a plan to its entry
  */
 struct tlbtag_block {
 	tlbtag_t tag;

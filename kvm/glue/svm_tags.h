@@ -39,16 +39,12 @@ struct svm_tags_root {
  * @vcpu: the library's state
  * @planned: the entry under way has a plan, which must be completed
  * @why: the plan's reasons
- * @failed: the latest planned VMRUN is not known to have been taken: what the
- *	VMCB and the processor's cache of it hold is not what the library has on
- *	record
  * @next_root: which of @root is overwritten next
  * @root: the roots stamped last; one that is not here is taken for stale
  */
 struct svm_tags {
 	struct tlbtag_vcpu vcpu;
 	bool planned;
-	bool failed;
 	u32 why;
 	unsigned int next_root;
 	struct svm_tags_root root[SVM_TAGS_ROOTS];

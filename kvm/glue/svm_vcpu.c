@@ -11,8 +11,6 @@
 #include "svm/svm.h"
 #include "svm_trace.h"
 
-#define VMCB_CLEAN_NONE 0
-
 noinline void svm_tags_vcpu_create(struct vcpu_svm *svm)
 {
 	struct tlbtag_vm *vm = &to_kvm_svm(svm->vcpu.kvm)->tags;
@@ -22,7 +20,6 @@ noinline void svm_tags_vcpu_create(struct vcpu_svm *svm)
 	WARN_ON_ONCE(tlbtag_vcpu_init(&svm->tags.vcpu, vm, svm->vcpu.vcpu_id));
 	svm_tags_unlock();
 	svm->tags.planned = false;
-	svm->tags.failed = false;
 	svm_tags_roots_forget(&svm->tags);
 }
 
@@ -72,7 +69,7 @@ static void write_plan(struct vcpu_svm *svm, const struct tlbtag_plan *plan)
 	tlbtag_svm_prepare(&fields, plan);
 	control->asid = fields.asid;
 	control->tlb_ctl = fields.tlb_control;
-	control->clean = svm->tags.failed ? VMCB_CLEAN_NONE : fields.clean;
+	control->clean = fields.clean;
 }
 
 static void carry_out(struct vcpu_svm *svm, struct tlbtag_cpu cpu)
@@ -83,8 +80,6 @@ static void carry_out(struct vcpu_svm *svm, struct tlbtag_cpu cpu)
 	WARN_ON_ONCE(plan.work);
 	write_plan(svm, &plan);
 	svm->tags.why = plan.why;
-	/* Until svm_tags_complete(), which some kernels call only if it was taken. */
-	svm->tags.failed = true;
 }
 
 /* Interrupts are off; from here to VMRUN nothing changes what is due. */
@@ -95,7 +90,7 @@ noinline void svm_tags_prepare(struct kvm_vcpu *vcpu)
 	struct tlbtag_cpu cpu = { .nr = vcpu->cpu };
 
 	tags->why = TLBTAG_WHY_NOTHING;
-	tags->planned = tags->failed || !tlbtag_vcpu_is_clean(&tags->vcpu, cpu);
+	tags->planned = !tlbtag_vcpu_is_clean(&tags->vcpu, cpu);
 	if (tags->planned)
 		carry_out(svm, cpu);
 	trace_enter(svm, tags->why);
@@ -110,10 +105,7 @@ noinline void svm_tags_complete(struct vcpu_svm *svm)
 
 	tlbtag_svm_complete(&fields, entered);
 	control->tlb_ctl = fields.tlb_control;
-	if (!svm->tags.planned)
-		return;
-	svm->tags.failed = !entered;
-	if (!entered)
+	if (!svm->tags.planned || !entered)
 		return;
 	tlbtag_vcpu_entered(&svm->tags.vcpu, (struct tlbtag_cpu){ .nr = svm->vcpu.cpu });
 	svm_tags_count_flush(svm->tags.why);
