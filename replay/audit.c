@@ -32,8 +32,12 @@
 #define HOMES 64u
 
 #define LEVELS 2
-/* More entries than that cannot have been on their way. */
+/*
+ * More entries than that cannot have been on their way, nor can the CPU that asks
+ * have stood still for so long; an emulated one does for some milliseconds.
+ */
 #define RACES 2
+#define STANDSTILL_NS UINT64_C(20000000)
 
 /* A number above that was read from some other kernel's memory. */
 #define GENERATIONS UINT32_MAX
@@ -578,7 +582,10 @@ static enum audit_cause cause_of_foreign(const struct visit *visit)
 static bool is_remote_due(const struct audit *audit, const struct slot *slot,
 			  const struct event *entry)
 {
-	return slot->mark.cpu == entry->cpu || slot->raced >= RACES ||
+	bool long_ago = !entry->time_ns || !slot->mark.time_ns ||
+			entry->time_ns - slot->mark.time_ns >= STANDSTILL_NS;
+
+	return slot->mark.cpu == entry->cpu || (slot->raced >= RACES && long_ago) ||
 	       audit->cpu[slot->mark.cpu].event_order > slot->mark_order;
 }
 
@@ -769,7 +776,7 @@ static bool judge(struct audit *audit, const struct visit *visit)
 	if (visit->flush_local && cause == AUDIT_CAUSE_CONTROL_LOCAL)
 		return false;
 	if (cause == AUDIT_CAUSE_REMOTE && !is_remote_due(audit, visit->slot, visit->event)) {
-		visit->slot->raced++;
+		visit->slot->raced += visit->slot->raced < RACES;
 		return false;
 	}
 	if (cause == AUDIT_CAUSE_NONE && !has_content(audit, visit->slot))

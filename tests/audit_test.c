@@ -10,7 +10,7 @@
  *	n0:3 n0:3/1	vCPU 0's L1 enters ASID 3, with TLB_CONTROL 1
  *	x0 t0 e0	back to L1; a transition flush of stock KVM; one for CR4.PGE
  *	a0 c0 g0 p0 R0	flush all, current, guest, PV; reset
- *	r0@2		CPU 2 asks vCPU 0 for a remote flush
+ *	r0@2 r0@2~100	CPU 2 asks vCPU 0 for a remote flush; the same, at 100 ms
  *	i0@1 v0@1:3	an address invalidated on CPU 1; INVLPGA for ASID 3
  *	n0:3^8 s0	the first with nested CR3 8; the shadow tables are synced
  *	L		events were lost
@@ -71,6 +71,7 @@ static void add_word(struct recording *recording, const char *word, uint32_t *le
 	event.tlb_control = number_after(word, '/', event.tlb_control);
 	event.generation = number_after(word, '*', 0);
 	event.root = number_after(word, '^', 0);
+	event.time_ns = number_after(word, '~', 0) * UINT64_C(1000000);
 	if (nested || event.kind == EVENT_NESTED_EXIT || event.kind == EVENT_BIRTH ||
 	    event.kind == EVENT_RESET)
 		level[event.vcpu] = nested ? 2 : 1;
@@ -377,6 +378,9 @@ TEST(audit_a_remote_flush_takes_time)
 	tell("b0 0@0:1 r0@0 0@0:1", "- late:REMOTE_REQUEST");
 	tell("b0 0@0:1 r0@2 0@0:1 0@0:1 0@0:1", "- - - late:REMOTE_REQUEST");
 	tell("b0 0@0:1 r0@2 a0 0@0:1", "- late:ALL_CONTEXTS");
+	/* The CPU that asks stands still for a while; but not for ever. */
+	tell("b0 0@0:1 r0@2~100 0@0:1~101 0@0:1~102 0@0:1~106 0@0:1/3~107", "- - - - -");
+	tell("b0 0@0:1 r0@2~100 0@0:1~101 0@0:1~102 0@0:1~130", "- - - late:REMOTE_REQUEST");
 }
 
 /* --- how a flush reaches ----------------------------------------------- */
