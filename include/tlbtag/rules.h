@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * rules: every rule that makes the library flush, sync or keep something.
+ * rules: every rule that makes the library flush, sync or keep something, and
+ * below them those about the pages of a TDX guest's private memory.
  *
  * Code consults a rule where it acts on it: `if (TLBTAG_RULE(MOVED) && ...)`.
  * In production ports TLBTAG_RULE() is the constant 1 and disappears; in the
@@ -83,11 +84,33 @@
 	X(INVEPT_MATCH, "INVEPT of L1 flushes each L2 context that last ran on the root it names", \
 	  "SPEC G, MACHINE I4")
 
+/*
+ * No flush rests on these: a table of their own, so that who asks what a rule
+ * costs in flushes need not leave them out.
+ */
+#define TLBTAG_SEPT_RULES(X)                                                                     \
+	X(PAMT_RECHECK, "a PAMT pair is added only to a region that has none by then",           \
+	  "SPEC H.1")                                                                            \
+	X(PAMT_ADDED, "a first use counts only if its PAMT.ADD succeeded", "SPEC H.1")           \
+	X(PAMT_LAST, "a PAMT pair is removed when the region's last use ends, and not before",   \
+	  "SPEC H.1")                                                                            \
+	X(PAMT_CLOSED, "a region whose PAMT pair is being removed gives no reference",           \
+	  "SPEC H.1")                                                                            \
+	X(PAMT_STUCK, "a PAMT pair whose removal failed counts as installed", "SPEC H.1, I.4-18") \
+	X(PAMT_SPLIT, "a split counts 512 uses at once, and none before it succeeded",           \
+	  "SPEC H.4 5, I.4-23")
+
+/* TLBTAG_RULE_COUNT counts the flush rules, TLBTAG_RULE_END all. */
 enum tlbtag_rule {
 #define TLBTAG_RULE_ENUM(id, statement, source) TLBTAG_RULE_##id,
 	TLBTAG_RULES(TLBTAG_RULE_ENUM)
 #undef TLBTAG_RULE_ENUM
-	TLBTAG_RULE_COUNT
+	TLBTAG_RULE_COUNT,
+	TLBTAG_RULE_BEFORE_SEPT = TLBTAG_RULE_COUNT - 1,
+#define TLBTAG_RULE_ENUM(id, statement, source) TLBTAG_RULE_##id,
+	TLBTAG_SEPT_RULES(TLBTAG_RULE_ENUM)
+#undef TLBTAG_RULE_ENUM
+	TLBTAG_RULE_END
 };
 
 #endif

@@ -20,5 +20,6 @@
 #include <tlbtag/nested.h>
 #include <tlbtag/svm.h>
 #include <tlbtag/vmx.h>
+#include <tlbtag/pamt.h>
 
 #endif
