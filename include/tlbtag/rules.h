@@ -98,7 +98,14 @@
 	  "SPEC H.1")                                                                            \
 	X(PAMT_STUCK, "a PAMT pair whose removal failed counts as installed", "SPEC H.1, I.4-18") \
 	X(PAMT_SPLIT, "a split counts 512 uses at once, and none before it succeeded",           \
-	  "SPEC H.4 5, I.4-23")
+	  "SPEC H.4 5, I.4-23")                                                                  \
+	X(PAGES_RECHECK, "pages are counted again under the lock that they are taken under",     \
+	  "SPEC H.3")                                                                            \
+	X(PAGES_CAP, "a top-up never exceeds the minimum, however many threads make one",        \
+	  "SPEC H.6 5")                                                                          \
+	X(KIT_WHOLE, "all pages of a split are taken at once, before its first SEAMCALL",        \
+	  "SPEC H.6 1 and 2")                                                                    \
+	X(RESERVE_WORST, "a reservation covers the worst case of every split in it", "SPEC H.7")
 
 /* TLBTAG_RULE_COUNT counts the flush rules, TLBTAG_RULE_END all. */
 enum tlbtag_rule {

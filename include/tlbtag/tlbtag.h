@@ -21,5 +21,7 @@
 #include <tlbtag/svm.h>
 #include <tlbtag/vmx.h>
 #include <tlbtag/pamt.h>
+#include <tlbtag/pages.h>
+#include <tlbtag/supply.h>
 
 #endif
