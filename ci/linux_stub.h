@@ -31,6 +31,7 @@ typedef _Bool bool;
 
 #define EPERM 1
 #define ENOENT 2
+#define EIO 5
 #define E2BIG 7
 #define EAGAIN 11
 #define ENOMEM 12

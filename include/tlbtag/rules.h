@@ -105,7 +105,16 @@
 	  "SPEC H.6 5")                                                                          \
 	X(KIT_WHOLE, "all pages of a split are taken at once, before its first SEAMCALL",        \
 	  "SPEC H.6 1 and 2")                                                                    \
-	X(RESERVE_WORST, "a reservation covers the worst case of every split in it", "SPEC H.7")
+	X(RESERVE_WORST, "a reservation covers the worst case of every split in it", "SPEC H.7")  \
+	X(SEPT_TRACK, "a mapping is demoted or removed only after TRACK and a kick of all vCPUs", \
+	  "SPEC H.4 2")                                                                          \
+	X(SEPT_PUBLISH, "the mirror changes only after the secure table did", "SPEC H.6 3")      \
+	X(SEPT_RETRY, "a busy SEAMCALL is made again once, with all vCPUs kept out", "SPEC H.4") \
+	X(SPLIT_UNBLOCK, "what was blocked in vain is unblocked", "SPEC H.6 3")                  \
+	X(SPLIT_PUT, "a failed split gives its use of the S-EPT page's region back",             \
+	  "SPEC H.4, I.4-21")                                                                    \
+	X(ZAP_PUT, "a removed mapping ends a use if it was of 4 KiB", "SPEC H.4, I.4-17")        \
+	X(STRADDLE_ONCE, "a page that both ends of a range are in is split once", "SPEC H.5")
 
 /* TLBTAG_RULE_COUNT counts the flush rules, TLBTAG_RULE_END all. */
 enum tlbtag_rule {

@@ -23,5 +23,6 @@
 #include <tlbtag/pamt.h>
 #include <tlbtag/pages.h>
 #include <tlbtag/supply.h>
+#include <tlbtag/sept.h>
 
 #endif

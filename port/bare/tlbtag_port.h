@@ -25,6 +25,7 @@ int memcmp(const void *left, const void *right, size_t size);
 #ifndef EINVAL
 #define EPERM 1
 #define ENOENT 2
+#define EIO 5
 #define E2BIG 7
 #define EAGAIN 11
 #define ENOMEM 12
