@@ -22,6 +22,7 @@
 #include <tlbtag/vmx.h>
 #include <tlbtag/pamt.h>
 #include <tlbtag/pages.h>
+#include <tlbtag/control.h>
 #include <tlbtag/supply.h>
 #include <tlbtag/sept.h>
 
