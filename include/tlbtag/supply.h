@@ -28,7 +28,9 @@
  *		free(page);
  *	mutex_unlock(reservation lock);
  *
- * Nothing has to be asked again under the MMU lock, and nothing can run out.
+ * Nothing has to be asked again under the MMU lock, and nothing can run out. For
+ * more splits than one reservation is good for, drop the MMU lock, let the same
+ * loop complete the reservation again, and go on.
  * What is left over stays with the VM, up to one kit, for the next time.
  *
  * CACHE, as in the kernel's proposal of January 2026, to compare with. PAMT pages
@@ -227,9 +229,9 @@ int tlbtag_reserve_begin(struct tlbtag_supply *supply, struct tlbtag_reserve *re
 
 /**
  * tlbtag_reserve_wants() - which page should be allocated next?
- * @reserve: begun
+ * @reserve: begun; some splits may have been made with it already
  *
- * Context: reservation mutex, before the MMU lock.
+ * Context: reservation mutex, without the MMU lock.
  * Return: its kind; TLBTAG_KIND_NONE when the reservation is complete.
  */
 enum tlbtag_page_kind tlbtag_reserve_wants(const struct tlbtag_reserve *reserve);
@@ -240,7 +242,7 @@ enum tlbtag_page_kind tlbtag_reserve_wants(const struct tlbtag_reserve *reserve)
  * @kind: SEPT or PAMT
  * @page: just allocated, accounted to the VM
  *
- * Context: reservation mutex, before the MMU lock.
+ * Context: reservation mutex, without the MMU lock.
  * Return: true if kept; false if no such page was wanted: the caller frees it.
  */
 bool tlbtag_reserve_add(struct tlbtag_reserve *reserve, enum tlbtag_page_kind kind,
