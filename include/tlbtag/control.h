@@ -18,6 +18,9 @@
  *			step = tlbtag_control_next(&op, execute(&op, step));
  *	}
  *
+ * Only the allocation itself may sleep: the other calls may claim the region, so
+ * they are made with preemption off as pamt.h demands.
+ *
  * Invariants:
  *   K1  an alloc that succeeds answers a page with one use of its region; one that
  *       fails leaves no page and no use.
@@ -39,9 +42,9 @@ TLBTAG_BEGIN_DECLS
  * @TLBTAG_CONTROL_FREE: free op.spare
  * @TLBTAG_CONTROL_WAIT: another CPU is at the module about this region: relax
  * @TLBTAG_CONTROL_PAMT_ADD: TDH.PHYMEM.PAMT.ADD for the region of op.pfn, with
- *	the two pages of op.pair; do not sleep before the next call
+ *	the two pages of op.pair; pamt.h says what may not happen until the next call
  * @TLBTAG_CONTROL_PAMT_REMOVE: TDH.PHYMEM.PAMT.REMOVE of the region of op.pfn;
- *	the two pages that come back are freed; do not sleep before the next call
+ *	the two pages that come back are freed, after the next call
  */
 enum tlbtag_control_step {
 	TLBTAG_CONTROL_DONE = 0,
@@ -87,7 +90,8 @@ enum tlbtag_control_step tlbtag_control_alloc(struct tlbtag_control *op, struct 
  * @page: the page, or TLBTAG_PAGE_NONE if there was none
  * @pfn: its page frame number
  *
- * Context: process context, no spinlock.
+ * Context: process context, no spinlock; preemption off until the next step is
+ * known not to be PAMT_ADD.
  * Return: the next step.
  */
 enum tlbtag_control_step tlbtag_control_page(struct tlbtag_control *op, tlbtag_page_t page,

@@ -26,9 +26,10 @@
  * No lock is needed. From the answer ADD or REMOVE to the call of get_end or
  * put_end the region is the caller's: nobody else is at the module about it
  * (which would answer BUSY), and nobody gets a use of it. Others are told to
- * wait, so the caller must not sleep or be preempted in between; and if anybody
- * calls from an interrupt or softirq, interrupts or softirqs are off in between,
- * since there the wait would never end (SPEC H.1, the report about puts from RCU
+ * wait, so the caller does not sleep in between, and has preemption off from
+ * before the call that may answer ADD or REMOVE; and if anybody calls from an
+ * interrupt or softirq, everybody has interrupts or softirqs off as well, since
+ * there the wait would never end (SPEC H.1, the report about puts from RCU
  * callbacks). Whoever prefers a lock around the two calls, one for all or one
  * for some regions, is never told to wait.
  *
