@@ -149,7 +149,35 @@ TEST(supply_needs_no_pamt_without_dynamic_pamt)
 	CHECK(is_sept(kit.sept));
 	CHECK_EQ(kit.pamt_count, 0);
 	tlbtag_reserve_give(&one, &kit);
+	CHECK_EQ(kit.sept, TLBTAG_PAGE_NONE);
+	for (int takes = 0; takes < 2; takes++)
+		CHECK_EQ(tlbtag_reserve_take(&one, &kit), 0);
+	CHECK_EQ(tlbtag_reserve_take(&one, &kit), -ENOSPC);
+	CHECK_EQ(tlbtag_sim_warnings(), 1);
+	allocator.out -= 2;
 	end(&supply, &one, &allocator);
+	tear_down(&supply, &allocator);
+}
+
+TEST(supply_cache_that_is_full_leaves_pages_in_the_kit)
+{
+	struct tlbtag_kit kits[TLBTAG_PAGES_MAX / TLBTAG_KIT_PAMT + 1];
+	const uint32_t count = sizeof(kits) / sizeof(kits[0]);
+	struct allocator allocator = { .left = 100 };
+	struct tlbtag_supply supply;
+
+	tlbtag_supply_init(&supply, TLBTAG_SUPPLY_CACHE, true);
+	for (uint32_t i = 0; i < count; i++) {
+		kits[i] = (struct tlbtag_kit){ 0 };
+		cache_fill(&supply, &allocator);
+		CHECK_EQ(tlbtag_supply_take(&supply, &kits[i]), 0);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		tlbtag_supply_give(&supply, &kits[i]);
+		CHECK_EQ(kits[i].pamt_count, i + 1 < count ? 0 : TLBTAG_KIT_PAMT);
+	}
+	while (tlbtag_kit_drain(&kits[count - 1]) != TLBTAG_PAGE_NONE)
+		allocator.out--;
 	tear_down(&supply, &allocator);
 }
 
@@ -214,6 +242,10 @@ TEST(supply_reservation_that_fails_leaves_its_pages_to_the_next)
 		CHECK_EQ(reserve(&supply, &one, 1, &allocator), 0);
 		end(&supply, &one, &allocator);
 		CHECK_EQ(allocator.out, 5);
+		/* Nothing needs to be allocated when a kit is left over. */
+		allocator.left = 0;
+		CHECK_EQ(reserve(&supply, &one, 1, &allocator), 0);
+		end(&supply, &one, &allocator);
 		tear_down(&supply, &allocator);
 	}
 }
