@@ -31,6 +31,7 @@ typedef _Bool bool;
 
 #define EPERM 1
 #define ENOENT 2
+#define EIO 5
 #define E2BIG 7
 #define EAGAIN 11
 #define ENOMEM 12
@@ -53,6 +54,13 @@ typedef _Bool bool;
 #define READ_ONCE(value) (*(const volatile typeof(value) *)&(value))
 #define WRITE_ONCE(place, value) (*(volatile typeof(place) *)&(place) = (value))
 #define xchg(pointer, value) __atomic_exchange_n((pointer), (value), __ATOMIC_SEQ_CST)
+#define cmpxchg(pointer, old, new) \
+	({ \
+		typeof(*(pointer)) seen_ = (old); \
+		__atomic_compare_exchange_n((pointer), &seen_, (new), false, __ATOMIC_SEQ_CST, \
+					    __ATOMIC_SEQ_CST); \
+		seen_; \
+	})
 #define try_cmpxchg(pointer, old, new) \
 	__atomic_compare_exchange_n((pointer), (old), (new), false, __ATOMIC_SEQ_CST, \
 				    __ATOMIC_SEQ_CST)

@@ -15,6 +15,7 @@ static const struct {
 } rules[] = {
 #define RULE_ROW(id, statement, source) { #id, statement, source },
 	TLBTAG_RULES(RULE_ROW)
+	TLBTAG_SEPT_RULES(RULE_ROW)
 #undef RULE_ROW
 };
 

@@ -492,6 +492,9 @@ enum vmm_fault_answer vmm_mmu_fault(struct vmm *vmm, struct vmm_vcpu *vcpu, uint
 		vmm_complain(vmm, VMM_BROKEN, vcpu, "a fault without a root");
 		return FAULT_FIXED;
 	}
+	/* Where a mistake leads a guest through tables that are not its own. */
+	if (index >> 2 * shadow->table.bits)
+		return key.linear ? FAULT_GUESTS : FAULT_REFLECTED;
 	where = guest_walk(vmm, vm, shadow, index);
 	if (!where.present)
 		return key.linear ? FAULT_GUESTS : FAULT_REFLECTED;

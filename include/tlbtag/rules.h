@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * rules: every rule that makes the library flush, sync or keep something.
+ * rules: every rule that makes the library flush, sync or keep something, and
+ * below them those about the pages of a TDX guest's private memory.
  *
  * Code consults a rule where it acts on it: `if (TLBTAG_RULE(MOVED) && ...)`.
  * In production ports TLBTAG_RULE() is the constant 1 and disappears; in the
@@ -85,11 +86,49 @@
 	X(INVEPT_MATCH, "INVEPT of L1 flushes each L2 context that last ran on the root it names", \
 	  "SPEC G, MACHINE I4")
 
+/*
+ * No flush rests on these: a table of their own, so that who asks what a rule
+ * costs in flushes need not leave them out.
+ */
+#define TLBTAG_SEPT_RULES(X)                                                                     \
+	X(PAMT_RECHECK, "a PAMT pair is added only to a region that has none by then",           \
+	  "SPEC H.1")                                                                            \
+	X(PAMT_ADDED, "a first use counts only if its PAMT.ADD succeeded", "SPEC H.1")           \
+	X(PAMT_LAST, "a PAMT pair is removed when the region's last use ends, and not before",   \
+	  "SPEC H.1")                                                                            \
+	X(PAMT_CLOSED, "a region whose PAMT pair is being removed gives no reference",           \
+	  "SPEC H.1")                                                                            \
+	X(PAMT_STUCK, "a PAMT pair whose removal failed counts as installed", "SPEC H.1, I.4-18") \
+	X(PAMT_SPLIT, "a split counts 512 uses at once, and none before it succeeded",           \
+	  "SPEC H.4 5, I.4-23")                                                                  \
+	X(PAGES_RECHECK, "pages are counted again under the lock that they are taken under",     \
+	  "SPEC H.3")                                                                            \
+	X(PAGES_CAP, "a top-up never exceeds the minimum, however many threads make one",        \
+	  "SPEC H.6 5")                                                                          \
+	X(KIT_WHOLE, "all pages of a split are taken at once, before its first SEAMCALL",        \
+	  "SPEC H.6 1 and 2")                                                                    \
+	X(RESERVE_WORST, "a reservation covers the worst case of every split in it", "SPEC H.7")  \
+	X(SEPT_TRACK, "a mapping is demoted or removed only after TRACK and a kick of all vCPUs", \
+	  "SPEC H.4 2")                                                                          \
+	X(SEPT_PUBLISH, "the mirror changes only after the secure table did", "SPEC H.6 3")      \
+	X(SEPT_RETRY, "a busy SEAMCALL is made again once, with all vCPUs kept out", "SPEC H.4") \
+	X(SPLIT_UNBLOCK, "what was blocked in vain is unblocked", "SPEC H.6 3")                  \
+	X(SPLIT_PUT, "a failed split gives its use of the S-EPT page's region back",             \
+	  "SPEC H.4, I.4-21")                                                                    \
+	X(ZAP_PUT, "a removed mapping ends a use if it was of 4 KiB", "SPEC H.4, I.4-17")        \
+	X(STRADDLE_ONCE, "a page that both ends of a range are in is split once", "SPEC H.5")
+
+/* TLBTAG_RULE_COUNT counts the flush rules, TLBTAG_RULE_END all. */
 enum tlbtag_rule {
 #define TLBTAG_RULE_ENUM(id, statement, source) TLBTAG_RULE_##id,
 	TLBTAG_RULES(TLBTAG_RULE_ENUM)
 #undef TLBTAG_RULE_ENUM
-	TLBTAG_RULE_COUNT
+	TLBTAG_RULE_COUNT,
+	TLBTAG_RULE_BEFORE_SEPT = TLBTAG_RULE_COUNT - 1,
+#define TLBTAG_RULE_ENUM(id, statement, source) TLBTAG_RULE_##id,
+	TLBTAG_SEPT_RULES(TLBTAG_RULE_ENUM)
+#undef TLBTAG_RULE_ENUM
+	TLBTAG_RULE_END
 };
 
 #endif

@@ -20,5 +20,10 @@
 #include <tlbtag/nested.h>
 #include <tlbtag/svm.h>
 #include <tlbtag/vmx.h>
+#include <tlbtag/pamt.h>
+#include <tlbtag/pages.h>
+#include <tlbtag/control.h>
+#include <tlbtag/supply.h>
+#include <tlbtag/sept.h>
 
 #endif

@@ -25,6 +25,7 @@ int memcmp(const void *left, const void *right, size_t size);
 #ifndef EINVAL
 #define EPERM 1
 #define ENOENT 2
+#define EIO 5
 #define E2BIG 7
 #define EAGAIN 11
 #define ENOMEM 12
@@ -67,6 +68,14 @@ static inline unsigned int tlbtag_count_bits(uint64_t word)
 	__atomic_fetch_or((pointer), (bits), __ATOMIC_SEQ_CST)
 #define tlbtag_exchange_seq(pointer, value) \
 	__atomic_exchange_n((pointer), (value), __ATOMIC_SEQ_CST)
+#define tlbtag_compare_exchange_seq(pointer, old, new)                                          \
+	({                                                                                      \
+		__typeof__(*(pointer)) tlbtag_old_ = (old);                                     \
+												\
+		(void)__atomic_compare_exchange_n((pointer), &tlbtag_old_, (new), 0,            \
+						  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);          \
+		tlbtag_old_;                                                                    \
+	})
 
 void tlbtag_port_warn(const char *what);
 

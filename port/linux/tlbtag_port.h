@@ -64,6 +64,7 @@ extern unsigned long tlbtag_linux_rules_off[];
 		tlbtag_old_;                                                         \
 	})
 #define tlbtag_exchange_seq(pointer, value) xchg((pointer), (value))
+#define tlbtag_compare_exchange_seq(pointer, old, new) cmpxchg((pointer), (old), (new))
 
 #define tlbtag_warn_once(condition, what) WARN_ONCE((condition), "tlbtag: %s\n", (what))
 

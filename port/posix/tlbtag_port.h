@@ -32,6 +32,14 @@ extern "C" {
 	__atomic_fetch_or((pointer), (bits), __ATOMIC_SEQ_CST)
 #define tlbtag_exchange_seq(pointer, value) \
 	__atomic_exchange_n((pointer), (value), __ATOMIC_SEQ_CST)
+#define tlbtag_compare_exchange_seq(pointer, old, new)                                          \
+	({                                                                                      \
+		__typeof__(*(pointer)) tlbtag_old_ = (old);                                     \
+												\
+		(void)__atomic_compare_exchange_n((pointer), &tlbtag_old_, (new), 0,            \
+						  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);          \
+		tlbtag_old_;                                                                    \
+	})
 
 void tlbtag_port_warn(const char *what);
 
