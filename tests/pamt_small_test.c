@@ -181,17 +181,22 @@ static void cpu_step(uint32_t nr, uint32_t module_choice)
 	swapcontext(&explorer, &cpus[nr].context);
 }
 
+static void cpu_begin(struct cpu *cpu, char *stack)
+{
+	getcontext(&cpu->context);
+	cpu->context.uc_stack.ss_sp = stack;
+	cpu->context.uc_stack.ss_size = STACK_SIZE;
+	cpu->context.uc_link = NULL;
+	makecontext(&cpu->context, cpu_main, 0);
+}
+
 static void begin(void)
 {
 	word = 0;
 	installed = false;
 	wrong = 0;
 	for (uint32_t nr = 0; nr < cpu_count; nr++) {
-		getcontext(&cpus[nr].context);
-		cpus[nr].context.uc_stack.ss_sp = stacks[nr];
-		cpus[nr].context.uc_stack.ss_size = STACK_SIZE;
-		cpus[nr].context.uc_link = NULL;
-		makecontext(&cpus[nr].context, cpu_main, 0);
+		cpu_begin(&cpus[nr], stacks[nr]);
 		cpu_step(nr, 0);
 	}
 }
