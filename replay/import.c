@@ -581,6 +581,9 @@ static void on_tag_request(struct importer *importer, uint32_t slot, const struc
 		{ TLBTAG_WHY_RESET, EVENT_RESET },
 	};
 
+	/* A reset is one of L1; how L2 was left went by unseen. */
+	if (record_has(record, FIELD_WHY) && (record->field[FIELD_WHY] & TLBTAG_WHY_RESET))
+		on_nested_exit(importer, slot);
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
 		if (record_has(record, FIELD_WHY) && (record->field[FIELD_WHY] & causes[i].why))
 			emit(importer, causes[i].kind, slot);

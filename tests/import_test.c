@@ -250,6 +250,13 @@ TEST(import_tracepoints_of_the_library_beside_probes)
 	       RUN_L2);
 }
 
+TEST(import_a_reset_by_tracepoint_leaves_l2)
+{
+	IMPORT("birth enter-l1 nested-enter enter-l2 nested-exit reset enter-l1", ENTER_L1,
+	       NATIVE_NESTED, ENTER_L2,
+	       "request: " T "level=2 target=1 why=0x800 [reset] [l1]", ENTER_L1);
+}
+
 TEST(import_another_vmcb_of_l1_is_a_birth_by_tracepoint_too)
 {
 	IMPORT("birth enter-l1 birth enter-l1", ENTER_L1,
