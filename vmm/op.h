@@ -175,7 +175,7 @@ enum run {
 	  VM, VCPU, ROOT, TABLE_OF, NOTHING)							\
 	X(invlpga, "invlpga", "L1 invalidates an address of an ASID", AMD, 10,			\
 	  VM, VCPU, PAGE, ASID, NOTHING)							\
-	X(l2_map, "l2-map", "L1 changes an entry of L2's table, then drops it", EITHER, 14,	\
+	X(l2_map, "l2-map", "L1 changes an entry of L2's table, then drops it", EITHER, 30,	\
 	  VM, VCPU, PAGE, TARGET, ASID)								\
 	X(svme_off, "svme-off", "L1 switches nesting off", EITHER, 2,				\
 	  VM, VCPU, NOTHING, NOTHING, NOTHING)							\
