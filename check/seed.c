@@ -92,22 +92,11 @@ static void draw_config(struct seed *seed, struct vmm_config *config)
 	draw_sizes(seed, config);
 }
 
-/* The peers' policies have one L2 context, no use for INVLPGA and many tags. */
-static void suit_policy(struct vmm_config *config)
-{
-	config->invlpga_broken = true;
-	config->shared_tag = config->policy == VMM_POLICY_OWNER_TABLE;
-	config->contexts = 1;
-	config->tags = 64;
-}
-
 /* What is pinned may need a world of its own, unless that is pinned too. */
 static void suit_pins(const struct check_world *world, const struct config_pins *pins,
 		      struct vmm_config *config)
 {
-	if (config->policy != VMM_POLICY_LIBRARY)
-		suit_policy(config);
-	if (config->fault != VMM_FAULT_NONE)
+	if (config->policy != VMM_POLICY_LIBRARY || config->fault != VMM_FAULT_NONE)
 		world->config_suit(config, config->fault);
 	/* The library as it is flushes for a reason only; what is broken may do more. */
 	config->spare_is_wrong = config->policy == VMM_POLICY_LIBRARY &&
@@ -191,11 +180,6 @@ static uint32_t draw_weight(struct seed *seed, bool frequent, unsigned int weigh
 	return (uint32_t)weight << shift;
 }
 
-static bool is_elsewhere(const struct vmm_op_info *info, const struct vmm_config *config)
-{
-	return info->vendor != VMM_EITHER && config->intel != (info->vendor == VMM_INTEL);
-}
-
 /* To go somewhere and come back takes the same operations again. */
 static unsigned int draw_echo(struct seed *seed)
 {
@@ -219,7 +203,7 @@ void seed_plan(struct seed *seed, const struct check_world *world,
 			plan_arg(plan, world, config, kind, arg);
 		plan->weight[kind] = draw_weight(seed, world->infos[kind].weight * 2 >= most,
 						 world->infos[kind].weight, absent);
-		if (is_elsewhere(&world->infos[kind], config))
+		if (!vmm_is_vendors(config, world->infos[kind].vendor))
 			plan->weight[kind] = 0;
 		plan->weight_sum += plan->weight[kind];
 	}

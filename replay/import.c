@@ -476,15 +476,12 @@ static void enter(struct importer *importer, uint32_t slot)
 	emit(importer, EVENT_ENTER, slot);
 }
 
-/*
- * Another VMCB in the same place is another vCPU: the VM was made anew. Where
- * hflags are not recorded it may as well be the one for L2.
- */
-static void note_vmcb(struct importer *importer, uint32_t slot, const struct record *record)
+/* Another VMCB of L1 in the same place is another vCPU: the VM was made anew. */
+static void check_birth(struct importer *importer, uint32_t slot, const struct record *record)
 {
 	struct slot *known = &importer->slot[slot];
 
-	if (!record_has(record, FIELD_VMCB))
+	if (!record_has(record, FIELD_VMCB) || known->in_l2)
 		return;
 	if (known->vmcb01 && known->vmcb01 != record->field[FIELD_VMCB]) {
 		importer->stats.vcpus++;
@@ -493,20 +490,11 @@ static void note_vmcb(struct importer *importer, uint32_t slot, const struct rec
 	known->vmcb01 = record->field[FIELD_VMCB];
 }
 
-static void check_birth(struct importer *importer, uint32_t slot, const struct record *record)
-{
-	if (record_has(record, FIELD_HFLAGS) && !importer->slot[slot].in_l2)
-		note_vmcb(importer, slot, record);
-}
-
-static void on_vmrun(struct importer *importer, uint32_t slot, const struct record *record)
+/* With what the hardware was given, as far as it was recorded. */
+static void enter_with(struct importer *importer, uint32_t slot, const struct record *record)
 {
 	struct event *next = &importer->next;
 
-	importer->stats.has_vmrun = true;
-	if (record_has(record, FIELD_HFLAGS))
-		correct_level(importer, slot, record->field[FIELD_HFLAGS] & 1, record);
-	check_birth(importer, slot, record);
 	next->asid = EVENT_UNKNOWN;
 	next->tlb_control = EVENT_UNKNOWN;
 	next->generation = 0;
@@ -517,6 +505,17 @@ static void on_vmrun(struct importer *importer, uint32_t slot, const struct reco
 	if (record_has(record, FIELD_GEN))
 		next->generation = record->field[FIELD_GEN];
 	enter(importer, slot);
+}
+
+static void on_vmrun(struct importer *importer, uint32_t slot, const struct record *record)
+{
+	importer->stats.has_vmrun = true;
+	if (record_has(record, FIELD_HFLAGS))
+		correct_level(importer, slot, record->field[FIELD_HFLAGS] & 1, record);
+	/* Where hflags are not recorded the VMCB may as well be the one for L2. */
+	if (record_has(record, FIELD_HFLAGS))
+		check_birth(importer, slot, record);
+	enter_with(importer, slot, record);
 }
 
 /*
@@ -548,22 +547,11 @@ static void on_kvm_exit(struct importer *importer, uint32_t slot)
 
 static void on_tag_enter(struct importer *importer, uint32_t slot, const struct record *record)
 {
-	struct event *next = &importer->next;
-
 	importer->stats.has_vmrun = true;
 	if (record_has(record, FIELD_CONTEXT))
 		correct_level(importer, slot, record->field[FIELD_CONTEXT] != 0, record);
-	/* What runs L1's VMCB without being in L2 says which vCPU this is. */
-	if (!importer->slot[slot].in_l2)
-		note_vmcb(importer, slot, record);
-	next->asid = EVENT_UNKNOWN;
-	next->tlb_control = EVENT_UNKNOWN;
-	next->generation = 0;
-	if (record_has(record, FIELD_ASID))
-		next->asid = (uint32_t)record->field[FIELD_ASID];
-	if (record_has(record, FIELD_TLB_CTL))
-		next->tlb_control = (uint32_t)record->field[FIELD_TLB_CTL];
-	enter(importer, slot);
+	check_birth(importer, slot, record);
+	enter_with(importer, slot, record);
 }
 
 /* A set of reasons is as many causes. */
@@ -591,11 +579,9 @@ static void on_tag_request(struct importer *importer, uint32_t slot, const struc
 
 static void on_tag_nested(struct importer *importer, uint32_t slot, const struct record *record)
 {
-	if (!record_has(record, FIELD_CONTEXT) || !record->field[FIELD_CONTEXT])
-		return on_nested_exit(importer, slot);
-	if (importer->slot[slot].in_l2)
-		exit_l2(importer, slot);
-	enter_l2(importer, slot, record);
+	on_nested_exit(importer, slot);
+	if (record_has(record, FIELD_CONTEXT) && record->field[FIELD_CONTEXT])
+		enter_l2(importer, slot, record);
 }
 
 static void feed_native(struct importer *importer, uint32_t slot, const struct record *record)

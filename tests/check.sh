@@ -11,35 +11,7 @@ here=$(dirname "$0")
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tlbtag-check.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
-passed=0
-failed=0
-
-# check WHAT COMMAND...: a test, by the command's exit status.
-check() {
-	what=$1
-	shift
-	if "$@" >"$dir/said" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok    $what"
-	else
-		failed=$((failed + 1))
-		echo "FAIL  $what"
-		sed 's/^/      /' "$dir/said" | head -n 20
-	fi
-}
-
-# run ARGUMENT...: sets $status, and leaves $dir/out and $dir/err.
-run() {
-	"$TLBTAG" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-	status=$?
-}
-
-show() {
-	echo "exit status $status"
-	cat "$dir/err"
-	head -n 30 "$dir/out"
-	return 1
-}
+. "$here/command"
 
 # gives STATUS ARGUMENT...
 gives() {
@@ -58,8 +30,7 @@ refuses() {
 	word=$1
 	shift
 	run "$@"
-	[ "$status" -eq 2 ] && [ ! -s "$dir/out" ] && [ "$(wc -l <"$dir/err")" -eq 1 ] &&
-		grep -qF -e "$word" "$dir/err" && grep -q '^tlbtag: .' "$dir/err" || show
+	is_refused "$word"
 }
 
 # --- usage ----------------------------------------------------------------------

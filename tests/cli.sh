@@ -12,46 +12,12 @@ sample=$here/../data/sample.trace.gz
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tlbtag-cli.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
-passed=0
-failed=0
+. "$here/command"
 
 # --- what a test is made of -----------------------------------------------------
 
-# check WHAT COMMAND...: a test, by the command's exit status.
-check() {
-	what=$(printf %s "$1" | tr "\n" " ")
-	shift
-	if "$@" >"$dir/said" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok    $what"
-	else
-		failed=$((failed + 1))
-		echo "FAIL  $what"
-		sed 's/^/      /' "$dir/said" | head -n 20
-	fi
-}
-
-# run ARGUMENT...: sets $status, and leaves $dir/out and $dir/err.
-run() {
-	"$TLBTAG" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-	status=$?
-}
-
-show() {
-	echo "exit status $status"
-	cat "$dir/err"
-	head -n 5 "$dir/out"
-	return 1
-}
-
 is_fine() {
 	[ "$status" -eq 0 ] && [ ! -s "$dir/err" ] && [ -s "$dir/out" ] || show
-}
-
-# One line on standard error with the word in it, nothing else anywhere.
-is_refused() {
-	[ "$status" -eq 2 ] && [ ! -s "$dir/out" ] && [ "$(wc -l <"$dir/err")" -eq 1 ] &&
-		grep -qF -e "$1" "$dir/err" && grep -q '^tlbtag: .' "$dir/err" || show
 }
 
 refuses() {

@@ -7,11 +7,6 @@
  */
 #include "inside.h"
 
-static const struct vmm_view *view_of(const struct vmm_vcpu *vcpu)
-{
-	return &vcpu->view[vmm_context_of(vcpu)];
-}
-
 /* --- the book of demands --- */
 
 static void note(struct vmm *vmm, struct vmm_view *view, uint32_t rule, uint32_t page)
@@ -57,9 +52,9 @@ static bool is_served(const struct vmm *vmm, const struct vmm_view *view,
 {
 	bool by_root = vmm->config.intel && vmm->config.l0_nested_paging;
 
-	if (!view->flushed || view->narrow || demand->step > view->entered_at)
+	if (!view->latest.flushes || view->latest.narrow || demand->step > view->entered_at)
 		return false;
-	return !by_root || view->by_root || !is_of_mmu(demand);
+	return !by_root || view->latest.by_root || !is_of_mmu(demand);
 }
 
 static bool is_about(const struct vmm *vmm, const struct vmm_view *view,
@@ -94,7 +89,7 @@ static const struct vmm_demand *find_demand(const struct vmm *vmm, const struct 
 /* The latest entry flushed, and yet: what it flushed was too little. */
 static uint32_t rule_of_scope(const struct vmm *vmm, const struct vmm_view *view)
 {
-	if (!view->narrow)
+	if (!view->latest.narrow)
 		return UINT32_MAX;
 	return vmm->config.intel ? TLBTAG_RULE_EPT_SCOPE : TLBTAG_RULE_ALL_BY_ABSENCE;
 }
@@ -118,7 +113,7 @@ static uint32_t rule_for_foreign(const struct vmm *vmm, const struct vmm_vcpu *v
 				 const struct vmm_who *who)
 {
 	const struct vmm_who self = vmm_who(vmm, vmm_owner(vmm, vcpu));
-	const struct vmm_view *view = view_of(vcpu);
+	const struct vmm_view *view = vmm_view_of(vcpu);
 
 	if (rule_of_scope(vmm, view) != UINT32_MAX)
 		return rule_of_scope(vmm, view);
@@ -137,7 +132,7 @@ static uint32_t rule_for_foreign(const struct vmm *vmm, const struct vmm_vcpu *v
 static uint32_t rule_of_sync(const struct vmm_view *view, uint32_t rule)
 {
 	/* Neither flush nor sync: it was not heard. */
-	if (rule == TLBTAG_RULE_L1_TLB_CONTROL && !view->flushed)
+	if (rule == TLBTAG_RULE_L1_TLB_CONTROL && !view->latest.flushes)
 		return rule;
 	switch (rule) {
 	case TLBTAG_RULE_L1_TLB_CONTROL:
@@ -163,14 +158,14 @@ static uint32_t rule_for_shadow(const struct vmm *vmm, struct vmm_vcpu *vcpu, ui
 		return TLBTAG_RULE_ROOT_CONTEXT;
 	if (rule == UINT32_MAX && vcpu->in_l2)
 		return TLBTAG_RULE_SYNC_ASID_CHANGE;
-	return rule_of_sync(view_of(vcpu), rule);
+	return rule_of_sync(vmm_view_of(vcpu), rule);
 }
 
 /* The demand was carried by an entry, or it was not. */
 static uint32_t rule_for_demand(const struct vmm *vmm, const struct vmm_vcpu *vcpu,
 				const struct vmm_demand *demand)
 {
-	const struct vmm_view *view = view_of(vcpu);
+	const struct vmm_view *view = vmm_view_of(vcpu);
 
 	if (view->entered_at >= demand->step && demand->page == VMM_PAGES &&
 	    rule_of_scope(vmm, view) != UINT32_MAX)
@@ -191,7 +186,7 @@ static uint32_t rule_for_demand(const struct vmm *vmm, const struct vmm_vcpu *vc
 static void blame_demand(const struct vmm *vmm, const struct vmm_vcpu *vcpu, uint32_t page,
 			 struct vmm_verdict *verdict)
 {
-	const struct vmm_view *view = view_of(vcpu);
+	const struct vmm_view *view = vmm_view_of(vcpu);
 	const struct vmm_demand *demand =
 		find_demand(vmm, view, verdict->filled_at, page, verdict->shadowed);
 	bool moved = !verdict->shadowed && view->moved_at != VMM_STEP_NONE &&
@@ -232,9 +227,9 @@ void vmm_blame(const struct vmm *vmm, const struct vmm_finding *finding,
 	blame_demand(vmm, vcpu, page, verdict);
 	if (verdict->shadowed)
 		verdict->rule = rule_for_shadow(vmm, vcpu, verdict->rule);
-	else if (view_of(vcpu)->root_rule != UINT32_MAX) {
-		verdict->rule = view_of(vcpu)->root_rule;
-		verdict->due_at = view_of(vcpu)->root_at;
+	else if (vmm_view_of(vcpu)->root_rule != UINT32_MAX) {
+		verdict->rule = vmm_view_of(vcpu)->root_rule;
+		verdict->due_at = vmm_view_of(vcpu)->root_at;
 		return;
 	}
 	if (verdict->wrong == VMM_LOST && frame < VMM_FRAMES &&

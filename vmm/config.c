@@ -37,8 +37,8 @@ const char *vmm_config_check(const struct vmm_config *config)
 		return "the peers' policies are for AMD";
 	if (config->ept_ad && !(config->intel && config->l0_nested_paging))
 		return "only EPTs of L0 have accessed and dirty flags";
-	if (config->fault < vmm_fault_count && vmm_faults[config->fault].vendor != VMM_EITHER &&
-	    config->intel != (vmm_faults[config->fault].vendor == VMM_INTEL))
+	if (config->fault < vmm_fault_count &&
+	    !vmm_is_vendors(config, vmm_faults[config->fault].vendor))
 		return "this mistake is the other vendor's";
 	if (config->l1_nested_paging && !config->l0_nested_paging)
 		return "L1 has nested paging only if L0 has";
@@ -75,11 +75,12 @@ const char *vmm_config_check(const struct vmm_config *config)
 
 /* --- exhibits --- */
 
+/* The peers' policies have one L2 context, no use for INVLPGA and many tags. */
 static void suit_policy(struct vmm_config *config, enum vmm_policy policy)
 {
 	config->policy = (uint8_t)policy;
 	config->invlpga_broken = true;
-	config->shared_tag = false;
+	config->shared_tag = policy == VMM_POLICY_OWNER_TABLE;
 	config->contexts = 1;
 	config->tags = VMM_TAGS_MAX;
 }
@@ -90,7 +91,6 @@ static void suit_peer(struct vmm_config *config, uint32_t fault)
 	switch (fault) {
 	case FAULT_OWNER_SLOT:
 		suit_policy(config, VMM_POLICY_OWNER_TABLE);
-		config->shared_tag = true;
 		break;
 	case FAULT_OWNER_AT_LOAD:
 		suit_policy(config, VMM_POLICY_VM_L2_TAG);
@@ -165,6 +165,8 @@ void vmm_config_suit(struct vmm_config *config, uint32_t fault)
 	config->fault = fault;
 	if (fault < vmm_fault_count && vmm_faults[fault].vendor != VMM_EITHER)
 		config->intel = vmm_faults[fault].vendor == VMM_INTEL;
+	if (config->policy != VMM_POLICY_LIBRARY)
+		suit_policy(config, (enum vmm_policy)config->policy);
 	suit_peer(config, fault);
 	suit_paging(config, fault);
 	suit_tags(config, fault);

@@ -123,6 +123,22 @@ struct vmm_demand {
 };
 
 /**
+ * struct vmm_entry - what an entry did about tags, for the books
+ * @tag: that it loaded
+ * @flushes: it flushed
+ * @narrow: with an instruction that does not reach all
+ * @by_root: with INVEPT
+ * @why: as the plan says
+ */
+struct vmm_entry {
+	uint32_t tag;
+	bool flushes;
+	bool narrow;
+	bool by_root;
+	uint32_t why;
+};
+
+/**
  * struct vmm_view - what the oracle knows of a context, besides the machine
  * @cpu: of its latest entry
  * @asked: time of the latest demand to flush it
@@ -130,7 +146,7 @@ struct vmm_demand {
  * @demand, @demand_count: the book of demands, a ring
  * @came_from: CPU of the entry before the latest
  * @entered, @entered_at: time and step of the latest
- * @flushed, @narrow, @by_root: it flushed; not all that hardware can have; by EPT root
+ * @latest: what it did
  * @root_rule, @root_at: Intel: an entry with another root, or one built anew, that did
  *	not flush it: by which rule it should have, and its step
  * @failed_at: step of the latest entry that the hardware refused
@@ -147,9 +163,7 @@ struct vmm_view {
 	uint32_t came_from;
 	uint64_t entered;
 	uint32_t entered_at;
-	bool flushed;
-	bool narrow;
-	bool by_root;
+	struct vmm_entry latest;
 	uint32_t root_rule;
 	uint32_t root_at;
 	uint32_t failed_at;
@@ -308,10 +322,21 @@ static inline struct vmm_vm *vmm_vm_of(struct vmm *vmm, const struct vmm_vcpu *v
 	return &vmm->vm[vcpu->vm];
 }
 
+static inline struct tlbtag_cpu vmm_on(uint32_t cpu)
+{
+	return (struct tlbtag_cpu){ cpu };
+}
+
 /* The context that is active: 0, or the ASID. */
 static inline uint32_t vmm_context_of(const struct vmm_vcpu *vcpu)
 {
 	return vcpu->in_l2 ? vcpu->l2_context : 0;
+}
+
+/* What is known of it. */
+static inline const struct vmm_view *vmm_view_of(const struct vmm_vcpu *vcpu)
+{
+	return &vcpu->view[vmm_context_of(vcpu)];
 }
 
 /* What the processor loads of a guest: from the VMCB or the VMCS. */
@@ -367,22 +392,6 @@ void vmm_mmu_unmap(struct vmm *vmm, struct vmm_vm *vm, uint32_t gfn);
 void vmm_mmu_protect(struct vmm *vmm, struct vmm_vm *vm, uint32_t gfn);
 
 /* --- svm.c, vmx.c */
-
-/**
- * struct vmm_entry - what an entry did about tags, for the books
- * @tag: that it loaded
- * @flushes: it flushed
- * @narrow: with an instruction that does not reach all
- * @by_root: with INVEPT
- * @why: as the plan says
- */
-struct vmm_entry {
-	uint32_t tag;
-	bool flushes;
-	bool narrow;
-	bool by_root;
-	uint32_t why;
-};
 
 /* Plan and enter. Return: true if the hardware took it, or seems to have. */
 bool vmm_svm_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fails,

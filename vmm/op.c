@@ -120,14 +120,10 @@ static bool make_room(struct vmm *vmm)
 	return true;
 }
 
-static bool is_vendors(const struct vmm_config *config, const struct vmm_op_info *info)
-{
-	return info->vendor == VMM_EITHER || config->intel == (info->vendor == VMM_INTEL);
-}
-
 static bool in_range(const struct vmm *vmm, const struct vmm_op *op)
 {
-	if (op->kind >= vmm_op_kinds || !is_vendors(&vmm->config, &vmm_op_infos[op->kind]))
+	if (op->kind >= vmm_op_kinds ||
+	    !vmm_is_vendors(&vmm->config, vmm_op_infos[op->kind].vendor))
 		return false;
 	for (unsigned int i = 0; i < VMM_ARGS; i++) {
 		unsigned int limit = vmm_arg_limit(&vmm->config, op->kind, i);

@@ -83,6 +83,12 @@ static inline bool is_running_l1(const struct vmm_vcpu *vcpu)
 	return vcpu->in_guest && !vcpu->in_l2;
 }
 
+/* May it execute VMRUN, INVEPT and the like? */
+static inline bool is_running_hypervisor(const struct vmm_vcpu *vcpu)
+{
+	return is_running_l1(vcpu) && vcpu->svme;
+}
+
 static inline struct machine *reference_of(struct vmm *vmm, const struct vmm_vcpu *vcpu)
 {
 	return vmm_vm_of(vmm, vcpu)->reference;
@@ -102,19 +108,7 @@ void vmm_guest_pge(struct machine *machine, uint32_t cpu);
 /* L0 does an INVLPG that it intercepted. */
 void vmm_l0_invlpg(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, uint32_t page);
 
-/* --- op_svm.c, op_vmx.c */
-
-/* L0's part of a nested entry, or of restoring a vCPU inside L2. */
-void vmm_svm_start_l2(struct vmm *vmm, struct vmm_vcpu *vcpu);
-void vmm_vmx_start_l2(struct vmm *vmm, struct vmm_vcpu *vcpu);
-/* The same on the machine that L1 believes to have. */
-void vmm_svm_reference_run(struct vmm *vmm, struct vmm_vcpu *vcpu);
-void vmm_vmx_reference_run(struct vmm *vmm, struct vmm_vcpu *vcpu);
-/* L1 invalidates a page of an L2: INVLPGA, INVVPID of type 0. */
-void vmm_svm_invalidate_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page,
-			   uint32_t asid);
-void vmm_vmx_invalidate_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page,
-			   uint32_t vpid);
+/* --- op_nested.c */
 
 /* What becomes of a nested entry. */
 enum run {
@@ -122,6 +116,20 @@ enum run {
 	RUN_INTERRUPTED = 1,
 	RUN_FAILS = 2,
 };
+
+/* L0's part of a nested entry, and what comes of it; the reference is in L2 already. */
+void vmm_run_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, enum run run);
+
+/* --- op_svm.c, op_vmx.c */
+
+/* L0's part of a nested entry, or of restoring a vCPU inside L2. */
+void vmm_svm_start_l2(struct vmm *vmm, struct vmm_vcpu *vcpu);
+void vmm_vmx_start_l2(struct vmm *vmm, struct vmm_vcpu *vcpu);
+/* L1 invalidates a page of an L2: INVLPGA, INVVPID of type 0. */
+void vmm_svm_invalidate_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page,
+			   uint32_t asid);
+void vmm_vmx_invalidate_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t page,
+			   uint32_t vpid);
 
 /* --- the catalogue --- */
 

@@ -40,6 +40,24 @@ bool vmm_op_nested_link(struct vmm *vmm, const uint8_t *args)
 			vmm_table_entry(GFN_NESTED_LEAF(args[2]), GFN_SPARE, args[3]));
 }
 
+/* --- L1: running L2 --- */
+
+static void start_l2(struct vmm *vmm, struct vmm_vcpu *vcpu)
+{
+	if (vmm->config.intel)
+		vmm_vmx_start_l2(vmm, vcpu);
+	else
+		vmm_svm_start_l2(vmm, vcpu);
+}
+
+void vmm_run_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, enum run run)
+{
+	start_l2(vmm, vcpu);
+	if (run == RUN_INTERRUPTED)
+		vmm_nested_exit(vmm, vcpu);
+	vmm_enter(vmm, vcpu, cpu, run == RUN_FAILS);
+}
+
 bool vmm_op_vmexit(struct vmm *vmm, const uint8_t *args)
 {
 	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
@@ -71,7 +89,7 @@ bool vmm_op_l2_map(struct vmm *vmm, const uint8_t *args)
 {
 	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
 
-	if (!is_running_l1(vcpu) || !vcpu->svme)
+	if (!is_running_hypervisor(vcpu))
 		return false;
 	if (!vmm_set_word(vmm, vm_at(vmm, args), GFN_L2_LEAF, args[2] % 2,
 			  vmm_target_entry(vmm, true, args[3])))
@@ -108,7 +126,7 @@ bool vmm_op_svme_off(struct vmm *vmm, const uint8_t *args)
 	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
 	uint32_t cpu = vcpu->cpu;
 
-	if (!is_running_l1(vcpu) || !vcpu->svme)
+	if (!is_running_hypervisor(vcpu))
 		return false;
 	vmm_exit(vmm, vcpu);
 	reference_svme(vmm, vcpu, false);
@@ -185,14 +203,6 @@ bool vmm_op_set_sregs(struct vmm *vmm, const uint8_t *args)
 	machine_mov_cr3(reference, vcpu->nr, machine_registers(reference, vcpu->nr)->cr3);
 	vmm_flush_active(vmm, vcpu, TLBTAG_FLUSH_NONGLOBAL);
 	return true;
-}
-
-static void start_l2(struct vmm *vmm, struct vmm_vcpu *vcpu)
-{
-	if (vmm->config.intel)
-		vmm_vmx_start_l2(vmm, vcpu);
-	else
-		vmm_svm_start_l2(vmm, vcpu);
 }
 
 /* The vCPU moves to another process: all that L1 can see is as before. */

@@ -6,19 +6,34 @@
 
 /* --- L1: flushing another vCPU --- */
 
+/*
+ * On the reference L1 does something while its L2 may be running; false if it is
+ * one without a VPID. L1 will find nothing of its own then anyway: the exit
+ * flushes. An entry would, too, and so there must be none.
+ */
+static bool visit_l1(struct vmm *vmm, struct vmm_vcpu *vcpu)
+{
+	if (!vcpu->in_l2)
+		return true;
+	if (vcpu->l2_context == CONTEXT_NO_VPID)
+		return false;
+	vmm_reference_exit(vmm, vcpu);
+	return true;
+}
+
+static void return_to_l2(struct vmm *vmm, struct vmm_vcpu *vcpu)
+{
+	if (vcpu->in_l2)
+		vmm_reference_resume(vmm, vcpu);
+}
+
 /* As if the other vCPU's L1 had flushed everything of its own. */
 static void reference_pv(struct vmm *vmm, struct vmm_vcpu *vcpu)
 {
-	struct machine *reference = reference_of(vmm, vcpu);
-
-	/* L1 will find nothing anyway: the exit flushes. An entry would, too. */
-	if (vcpu->in_l2 && vcpu->l2_context == CONTEXT_NO_VPID)
+	if (!visit_l1(vmm, vcpu))
 		return;
-	if (vcpu->in_l2)
-		vmm_reference_exit(vmm, vcpu);
-	vmm_guest_pge(reference, vcpu->nr);
-	if (vcpu->in_l2)
-		vmm_reference_resume(vmm, vcpu);
+	vmm_guest_pge(reference_of(vmm, vcpu), vcpu->nr);
+	return_to_l2(vmm, vcpu);
 }
 
 /*
@@ -76,16 +91,13 @@ static void reference_queue_l1(struct vmm *vmm, struct vmm_vcpu *vcpu, uint64_t 
 {
 	struct machine *reference = reference_of(vmm, vcpu);
 
-	if (vcpu->in_l2 && vcpu->l2_context == CONTEXT_NO_VPID)
+	if (!visit_l1(vmm, vcpu))
 		return;
-	if (vcpu->in_l2)
-		vmm_reference_exit(vmm, vcpu);
 	if (vmm->config.intel)
 		machine_invpcid(reference, vcpu->nr, 0, 0, address);
 	else
 		machine_invlpga(reference, vcpu->nr, address, 0);
-	if (vcpu->in_l2)
-		vmm_reference_resume(vmm, vcpu);
+	return_to_l2(vmm, vcpu);
 }
 
 /* An address of all L2s. One without a VPID that does not run keeps nothing anyway. */
@@ -93,20 +105,17 @@ static void reference_queue_l2(struct vmm *vmm, struct vmm_vcpu *vcpu, uint64_t 
 {
 	struct machine *reference = reference_of(vmm, vcpu);
 
-	if (vcpu->in_l2 && vcpu->l2_context == CONTEXT_NO_VPID) {
+	if (!visit_l1(vmm, vcpu)) {
 		machine_invpcid(reference, vcpu->nr, 0, 0, address);
 		return;
 	}
-	if (vcpu->in_l2)
-		vmm_reference_exit(vmm, vcpu);
 	for (uint32_t tag = 1; tag <= VMM_ASIDS; tag++) {
 		if (vmm->config.intel)
 			machine_invvpid(reference, vcpu->nr, 0, (uint16_t)tag, address);
 		else
 			machine_invlpga(reference, vcpu->nr, address, tag);
 	}
-	if (vcpu->in_l2)
-		vmm_reference_resume(vmm, vcpu);
+	return_to_l2(vmm, vcpu);
 }
 
 static void hv_flush(struct vmm *vmm, struct vmm_vcpu *vcpu, struct vmm_vcpu *target,

@@ -56,7 +56,7 @@ static void ask_for_control(struct vmm *vmm, struct vmm_vcpu *vcpu)
 }
 
 /* VMRUN as L1's own hardware would execute it. */
-void vmm_svm_reference_run(struct vmm *vmm, struct vmm_vcpu *vcpu)
+static void reference_run(struct vmm *vmm, struct vmm_vcpu *vcpu)
 {
 	vcpu->l1_vmcb = (struct machine_vmcb){
 		.address = 4096u + vcpu->vmcb12.asid,
@@ -94,7 +94,7 @@ static bool vmrun(struct vmm *vmm, const uint8_t *args, enum run run)
 	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
 	uint32_t cpu = vcpu->cpu;
 
-	if (!is_running_l1(vcpu) || !vcpu->svme)
+	if (!is_running_hypervisor(vcpu))
 		return false;
 	vmm_exit(vmm, vcpu);
 	if (args[2] == 0) {
@@ -108,12 +108,9 @@ static bool vmrun(struct vmm *vmm, const uint8_t *args, enum run run)
 	};
 	vcpu->l2_context = args[2];
 	vcpu->nested_root = args[3];
-	vmm_svm_reference_run(vmm, vcpu);
+	reference_run(vmm, vcpu);
 	ask_for_control(vmm, vcpu);
-	vmm_svm_start_l2(vmm, vcpu);
-	if (run == RUN_INTERRUPTED)
-		vmm_nested_exit(vmm, vcpu);
-	vmm_enter(vmm, vcpu, cpu, run == RUN_FAILS);
+	vmm_run_l2(vmm, vcpu, cpu, run);
 	return true;
 }
 
@@ -150,7 +147,7 @@ static uint32_t rule_of_invlpga(const struct vmm *vmm, uint32_t asid, bool here)
 
 static void l0_invlpga(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t asid, uint64_t address)
 {
-	const struct tlbtag_cpu cpu = { vcpu->cpu };
+	const struct tlbtag_cpu cpu = vmm_on(vcpu->cpu);
 	struct tlbtag_l2 *l2 = asid ? find_l2(vcpu, asid) : NULL;
 	struct tlbtag_ctx before = l2 ? l2->ctx : vcpu->tags.l1;
 	struct tlbtag_invlpga answer;
@@ -200,7 +197,7 @@ bool vmm_op_invlpga(struct vmm *vmm, const uint8_t *args)
 {
 	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
 
-	if (!is_running_l1(vcpu) || !vcpu->svme)
+	if (!is_running_hypervisor(vcpu))
 		return false;
 	vmm_svm_invalidate_l2(vmm, vcpu, args[2], args[3]);
 	return true;

@@ -26,7 +26,7 @@ void vmm_vmx_start_l2(struct vmm *vmm, struct vmm_vcpu *vcpu)
 }
 
 /* VMLAUNCH as L1's own hardware would execute it. */
-void vmm_vmx_reference_run(struct vmm *vmm, struct vmm_vcpu *vcpu)
+static void reference_run(struct vmm *vmm, struct vmm_vcpu *vcpu)
 {
 	vcpu->l1_vmcs = (struct machine_vmcs){
 		.owner = 16u + vcpu->l2_context,
@@ -71,7 +71,7 @@ static bool vmlaunch(struct vmm *vmm, const uint8_t *args, enum run run)
 	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
 	uint32_t cpu = vcpu->cpu;
 
-	if (!is_running_l1(vcpu) || !vcpu->svme)
+	if (!is_running_hypervisor(vcpu))
 		return false;
 	vmm_exit(vmm, vcpu);
 	if (args[2] == VPID_INVALID) {
@@ -79,15 +79,12 @@ static bool vmlaunch(struct vmm *vmm, const uint8_t *args, enum run run)
 		return true;
 	}
 	set_vmcs12(vmm, vcpu, args[2], args[3]);
-	vmm_vmx_reference_run(vmm, vcpu);
+	reference_run(vmm, vcpu);
 	if (!args[2]) {
 		vmm_ask(vmm, vcpu, 0, TLBTAG_RULE_NO_VPID_L1);
 		vmm_ask(vmm, vcpu, CONTEXT_NO_VPID, TLBTAG_RULE_NO_VPID_L2);
 	}
-	vmm_vmx_start_l2(vmm, vcpu);
-	if (run == RUN_INTERRUPTED)
-		vmm_nested_exit(vmm, vcpu);
-	vmm_enter(vmm, vcpu, cpu, run == RUN_FAILS);
+	vmm_run_l2(vmm, vcpu, cpu, run);
 	return true;
 }
 
@@ -124,7 +121,7 @@ static void ask_for_invvpid(struct vmm *vmm, struct vmm_vcpu *vcpu,
 static void l0_invvpid(struct vmm *vmm, struct vmm_vcpu *vcpu,
 		       const struct tlbtag_invvpid *invvpid, bool reference_fails)
 {
-	const struct tlbtag_cpu cpu = { vcpu->cpu };
+	const struct tlbtag_cpu cpu = vmm_on(vcpu->cpu);
 	const struct tlbtag_vcpu before = vcpu->tags;
 	struct tlbtag_invvpid_answer answer = tlbtag_vmx_invvpid(&vcpu->tags, cpu, invvpid);
 	uint32_t page = (uint32_t)(invvpid->address >> MACHINE_PAGE_SHIFT);
@@ -165,7 +162,7 @@ bool vmm_op_invvpid(struct vmm *vmm, const uint8_t *args)
 {
 	struct vmm_vcpu *vcpu = vcpu_at(vmm, args);
 
-	if (!is_running_l1(vcpu) || !vcpu->svme)
+	if (!is_running_hypervisor(vcpu))
 		return false;
 	invvpid(vmm, vcpu, &(struct tlbtag_invvpid){
 				   .offered = INVVPID_TYPES,
@@ -230,7 +227,7 @@ bool vmm_op_invept(struct vmm *vmm, const uint8_t *args)
 	uint32_t cpu = vcpu->cpu;
 	bool fails;
 
-	if (!is_running_l1(vcpu) || !vcpu->svme || !vmm->config.l1_nested_paging)
+	if (!is_running_hypervisor(vcpu) || !vmm->config.l1_nested_paging)
 		return false;
 	vmm_exit(vmm, vcpu);
 	fails = machine_invept(reference_of(vmm, vcpu), vcpu->nr, args[3], invept.eptp) != 0;

@@ -161,7 +161,7 @@ void vmm_probe(struct vmm *vmm)
 /* Is anything left under the tag that this context must not see? */
 static bool is_due(const struct vmm *vmm, const struct vmm_vcpu *vcpu, uint32_t tag)
 {
-	const struct vmm_view *view = &vcpu->view[vmm_context_of(vcpu)];
+	const struct vmm_view *view = vmm_view_of(vcpu);
 	const struct vmm_trace *left = &vmm->left[vcpu->cpu][tag];
 
 	if (left->owner != vmm_owner(vmm, vcpu) || left->time < view->asked)
@@ -222,9 +222,7 @@ void vmm_note_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, const struct vmm_ent
 	view->nested_root = vcpu->nested_root;
 	view->came_from = view->cpu;
 	view->entered_at = vmm->step;
-	view->flushed = entry->flushes;
-	view->narrow = entry->narrow;
-	view->by_root = entry->by_root;
+	view->latest = *entry;
 	if (view->cpu == vcpu->cpu)
 		return;
 	view->elsewhere = vmm->now;

@@ -10,11 +10,6 @@
  */
 #include "inside.h"
 
-static struct tlbtag_cpu on(uint32_t cpu)
-{
-	return (struct tlbtag_cpu){ cpu };
-}
-
 /* --- exits and entries --- */
 
 void vmm_exit(struct vmm *vmm, struct vmm_vcpu *vcpu)
@@ -138,7 +133,7 @@ void vmm_invalidate(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, uint64
 {
 	struct tlbtag_vmx_op op = { .type = TLBTAG_INVVPID_ADDRESS, .address = address };
 
-	switch (tlbtag_vcpu_invalidate(&vcpu->tags, on(cpu), &op.vpid)) {
+	switch (tlbtag_vcpu_invalidate(&vcpu->tags, vmm_on(cpu), &op.vpid)) {
 	case TLBTAG_ADDRESS_NOW:
 		if (vmm->config.intel)
 			vmm_vmx_do(vmm, cpu, &op);

@@ -7,11 +7,6 @@
 
 #define CLEAN_ALL (MACHINE_VMCB_CLEAN_ASID | MACHINE_VMCB_CLEAN_NP | MACHINE_VMCB_CLEAN_CR)
 
-static struct tlbtag_cpu on(uint32_t cpu)
-{
-	return (struct tlbtag_cpu){ cpu };
-}
-
 void vmm_svm_exit(struct vmm *vmm, struct vmm_vcpu *vcpu)
 {
 	struct machine_vmcb *vmcb = &vcpu->vmcb[vcpu->in_l2];
@@ -43,7 +38,7 @@ static bool seems_untouched(const struct vmm_vcpu *vcpu, uint32_t cpu)
 static void distort_flush(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu,
 			  struct tlbtag_plan *plan)
 {
-	const struct vmm_view *view = &vcpu->view[vmm_context_of(vcpu)];
+	const struct vmm_view *view = vmm_view_of(vcpu);
 
 	switch (vmm->config.fault) {
 	case FAULT_FIRST_UNFLUSHED:
@@ -105,11 +100,11 @@ static bool plan_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu,
 {
 	if (vmm_has_fault(vmm, FAULT_REQUEST_UNUSED))
 		vcpu->tags.remote[0] = vcpu->tags.remote[1] = 0;
-	if (!is_peer(vmm) && tlbtag_vcpu_is_clean(&vcpu->tags, on(cpu))) {
+	if (!is_peer(vmm) && tlbtag_vcpu_is_clean(&vcpu->tags, vmm_on(cpu))) {
 		*plan = (struct tlbtag_plan){ .tag = vcpu->vmcb[vcpu->in_l2].asid };
 		return true;
 	}
-	*plan = tlbtag_vcpu_plan(&vcpu->tags, on(cpu));
+	*plan = tlbtag_vcpu_plan(&vcpu->tags, vmm_on(cpu));
 	if (plan->work)
 		return false;
 	distort_flush(vmm, vcpu, cpu, plan);
@@ -195,7 +190,7 @@ bool vmm_svm_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fa
 	if (!clean) {
 		complete(vcpu, entered);
 		if (entered && !vmm_has_fault(vmm, FAULT_NEVER_TAKEN))
-			tlbtag_vcpu_entered(&vcpu->tags, on(cpu));
+			tlbtag_vcpu_entered(&vcpu->tags, vmm_on(cpu));
 	}
 	*entry = (struct vmm_entry){
 		.tag = vcpu->vmcb[vcpu->in_l2].asid,

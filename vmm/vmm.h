@@ -142,10 +142,19 @@ struct vmm_config {
 	uint32_t fault;
 };
 
+/* Is what has this vendor (enum vmm_vendor) there in this world? */
+static inline bool vmm_is_vendors(const struct vmm_config *config, uint8_t vendor)
+{
+	return vendor == VMM_EITHER || config->intel == (vendor == VMM_INTEL);
+}
+
 /* The usual world: AMD, FLUSHBYASID, NPT at both levels, 2 CPUs, 2 VMs of 2. */
 void vmm_config_init(struct vmm_config *config);
 
-/* What an exhibit needs to show anything (a shared tag, an erratum); the rest stays. */
+/*
+ * What the policy, if it is a peer's, and an exhibit need to show anything (a shared
+ * tag, an erratum); the rest stays.
+ */
 void vmm_config_suit(struct vmm_config *config, uint32_t fault);
 
 /* NULL if the configuration can be, else what is wrong with it. */

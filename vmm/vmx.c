@@ -4,11 +4,6 @@
  */
 #include "inside.h"
 
-static struct tlbtag_cpu on(uint32_t cpu)
-{
-	return (struct tlbtag_cpu){ cpu };
-}
-
 void vmm_vmx_exit(struct vmm *vmm, struct vmm_vcpu *vcpu)
 {
 	machine_vmx_exit(vmm->machine, vcpu->cpu, &vcpu->vmcs[vcpu->in_l2]);
@@ -36,9 +31,9 @@ static bool settle_plan(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu,
 	for (uint32_t tries = 0; tries < VMM_TRIES; tries++) {
 		vmm_mmu_load(vmm, vcpu);
 		*plan = (struct tlbtag_vmx_plan){ .op_count = 0 };
-		*clean = tlbtag_vmx_is_clean(&vcpu->tags, on(cpu), vmcs->eptp);
+		*clean = tlbtag_vmx_is_clean(&vcpu->tags, vmm_on(cpu), vmcs->eptp);
 		if (!*clean)
-			*plan = tlbtag_vmx_plan_make(&vcpu->tags, on(cpu), vmcs->eptp);
+			*plan = tlbtag_vmx_plan_make(&vcpu->tags, vmm_on(cpu), vmcs->eptp);
 		if (!plan->work)
 			return true;
 		vmm_work(vmm, vcpu, plan->work);
@@ -132,7 +127,7 @@ bool vmm_vmx_enter(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu, bool fa
 		prepare(vmm, vcpu, cpu, &plan);
 	entered = run(vmm, vcpu, cpu, fails);
 	if (!clean && entered)
-		tlbtag_vmx_entered(&vcpu->tags, on(cpu), vmcs->eptp);
+		tlbtag_vmx_entered(&vcpu->tags, vmm_on(cpu), vmcs->eptp);
 	*entry = (struct vmm_entry){
 		.tag = vmm_tag_of(vmm, vcpu),
 		.flushes = plan.op_count != 0,
