@@ -37,6 +37,7 @@ run_tests() {
 		*) result=fail bad=1 ;;
 		esac
 		echo "T $RIG_level $result $name $(since "$start")"
+		sed -n "s/^I /I $RIG_level /p" "/tmp/$name.log"
 		case $result in
 		fail | hang) tail -n 2 "/tmp/$name.log" ;;
 		esac
@@ -55,7 +56,7 @@ where_is() {
 		sleep 1
 	done
 	kill $cat
-	grep -E '^(CPU#|R[IS]P=|RAX=|CR0=|GS |EFER=)' /tmp/monitor | sed 's/^/WHERE /'
+	grep -E '^(CPU#|[RE][IS]P=|[RE]AX=|CR0=|GS |EFER=)' /tmp/monitor | sed 's/^/WHERE /'
 }
 
 # Boot Linux one level up and wait for its end. The arguments are words for its
