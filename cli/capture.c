@@ -167,7 +167,7 @@ static void add_events(struct arguments *arguments, const struct capture *captur
 	for (unsigned int i = 0; probes[i].name; i++) {
 		const char *system = probes[i].system ? probes[i].system : capture->name;
 
-		if (choices[i].kind != CHOICE_TRACEPOINT && choices[i].kind != CHOICE_KPROBE)
+		if (!choice_is_made(&choices[i]))
 			continue;
 		snprintf(arguments->events[i], sizeof(arguments->events[i]), "%s:%s", system,
 			 probes[i].name);
@@ -224,7 +224,8 @@ static int spawn_recorder(struct capture *capture, char **arguments, int ready, 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addchdir_np(&actions, capture->directory);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(&actions, 1, LOG_NAME, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	posix_spawn_file_actions_addopen(&actions, 1, LOG_NAME, O_WRONLY | O_CREAT | O_APPEND,
+					 0600);
 	posix_spawn_file_actions_adddup2(&actions, 1, 2);
 	posix_spawn_file_actions_adddup2(&actions, ready, COMMAND_READY);
 	posix_spawn_file_actions_adddup2(&actions, hold, COMMAND_HOLD);

@@ -83,8 +83,10 @@ static bool is_named(const char *member, const struct name *name)
 static const struct btf_type *composite(const struct btf *btf, uint32_t id)
 {
 	int resolved = btf__resolve_type(btf, id);
-	const struct btf_type *type = resolved < 0 ? NULL : btf__type_by_id(btf, (uint32_t)resolved);
+	const struct btf_type *type = NULL;
 
+	if (resolved >= 0)
+		type = btf__type_by_id(btf, (uint32_t)resolved);
 	return type && (btf_is_struct(type) || btf_is_union(type)) ? type : NULL;
 }
 
@@ -168,7 +170,7 @@ static struct btf *btf_open(const char *path, struct btf *base, char *error, siz
 
 	if (!btf)
 		snprintf(error, size, "%s: %s", path,
-			 errno == EINVAL ? "not BTF" : strerror(errno));
+			 errno == EINVAL || errno == EPROTO ? "not BTF" : strerror(errno));
 	return btf;
 }
 

@@ -22,11 +22,18 @@
 
 /* Bytes of one expanded field. */
 #define FIELD_SIZE 96
+#define NUMBER_SIZE 24
 
 #define VCPU "vcpu_id=!+{VCPU_ID}(%di):u32 kvm=+0(%di):x64"
 
 /* The same function for both vendors. */
-#define COMMON(...) { { __VA_ARGS__ }, { __VA_ARGS__ } }
+#define COMMON(...)                 \
+	{                           \
+		{ __VA_ARGS__ },    \
+		{                   \
+			__VA_ARGS__ \
+		}                   \
+	}
 
 const struct probe probes[] = {
 	{ "enter", "tlbtag", .with_native = true,
@@ -245,8 +252,8 @@ static int find_tracefs(const struct host *host, char *error, size_t size)
 		return 0;
 	}
 	if (errno == ENOENT || errno == ENOTDIR)
-		snprintf(error, size, "no tracefs at %s: mount -t tracefs tracefs %s", host->tracefs,
-			 host->tracefs);
+		snprintf(error, size, "no tracefs at %s: mount -t tracefs tracefs %s",
+			 host->tracefs, host->tracefs);
 	else
 		snprintf(error, size, "cannot read %s: %s%s", path, strerror(errno),
 			 geteuid() ? "; only root may record" : "");
@@ -287,7 +294,8 @@ static bool expand_offset(const struct host *host, const char *word, size_t size
 
 	if (offset == OFFSETS || host->offsets.source[offset] == OFFSET_UNKNOWN)
 		return false;
-	snprintf(number, 16, "%lu", host->offsets.at[offset] + (plus ? strtoul(plus, NULL, 10) : 0));
+	snprintf(number, NUMBER_SIZE, "%lu",
+		 host->offsets.at[offset] + (plus ? strtoul(plus, NULL, 10) : 0));
 	return true;
 }
 
@@ -295,7 +303,7 @@ static bool expand_offset(const struct host *host, const char *word, size_t size
 static bool expand(const struct host *host, const char *field, size_t size, char *text)
 {
 	const char *end = field + size;
-	char number[16];
+	char number[NUMBER_SIZE];
 
 	for (const char *at = field; at < end;) {
 		const char *close = memchr(at, '}', (size_t)(end - at));
@@ -386,8 +394,13 @@ void probe_choose(const struct host *host, struct choice *choices, unsigned int 
 	else if (has_event(host, probe))
 		choice->kind = CHOICE_TRACEPOINT;
 	else
-		snprintf(choice->reason, sizeof(choice->reason), "the kernel has no tracepoint %s:%s",
-			 probe->system, probe->name);
+		snprintf(choice->reason, sizeof(choice->reason),
+			 "the kernel has no tracepoint %s:%s", probe->system, probe->name);
+}
+
+bool choice_is_made(const struct choice *choice)
+{
+	return choice->kind == CHOICE_TRACEPOINT || choice->kind == CHOICE_KPROBE;
 }
 
 bool probe_has_entries(const struct choice *choices)
@@ -396,8 +409,7 @@ bool probe_has_entries(const struct choice *choices)
 
 	for (unsigned int i = 0; probes[i].name; i++)
 		for (size_t nth = 0; nth < sizeof(names) / sizeof(names[0]); nth++)
-			if (!strcmp(probes[i].name, names[nth]) &&
-			    (choices[i].kind == CHOICE_TRACEPOINT || choices[i].kind == CHOICE_KPROBE))
+			if (!strcmp(probes[i].name, names[nth]) && choice_is_made(&choices[i]))
 				return true;
 	return false;
 }

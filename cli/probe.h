@@ -78,6 +78,9 @@ void probe_choose(const struct host *host, struct choice *choices, unsigned int 
 /* What is unknown without that field of a kprobe, or NULL. */
 const char *probe_field_unknown(const char *name, size_t size);
 
+/* It is to be recorded. */
+bool choice_is_made(const struct choice *choice);
+
 /* Does one of the choices tell of VM entries? */
 bool probe_has_entries(const struct choice *choices);
 

@@ -160,7 +160,7 @@ static int print(const struct request *request, const struct choice *choices)
 	print_quoted(session->output ? session->output : "trace.dat");
 	printf(" -B " PRINT_NAME " -C global -b %u", session->kilobytes);
 	for (unsigned int i = 0; probes[i].name; i++)
-		if (choices[i].kind == CHOICE_TRACEPOINT || choices[i].kind == CHOICE_KPROBE)
+		if (choice_is_made(&choices[i]))
 			printf(" \\\n\t-e %s:%s", probes[i].system ? probes[i].system : PRINT_NAME,
 			       probes[i].name);
 	if (session->seconds)

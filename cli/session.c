@@ -125,8 +125,8 @@ static void warn_fields(const char *name, const char *lacks)
 		const char *unknown = probe_field_unknown(lacks, size);
 
 		if (unknown)
-			complain("not recorded: %.*s of %s (no offset); unknown then: %s", (int)size,
-				 lacks, name, unknown);
+			complain("not recorded: %.*s of %s (no offset); unknown then: %s",
+				 (int)size, lacks, name, unknown);
 		lacks += size + (lacks[size] == ' ');
 	}
 }
@@ -134,8 +134,9 @@ static void warn_fields(const char *name, const char *lacks)
 void session_warn(const struct host *host, const struct choice *choices)
 {
 	if (host->vendor == VENDOR_INTEL)
-		complain("on Intel a flush is an instruction (INVVPID, INVEPT) and no part of a VM "
-			 "entry: what the kernel flushed is unknown, and audit has nothing to judge");
+		complain("on Intel a flush is an instruction (INVVPID, INVEPT) and no part of a "
+			 "VM entry: what the kernel flushed is unknown, and audit has nothing "
+			 "to judge");
 	for (unsigned int i = 0; probes[i].name; i++) {
 		if (choices[i].kind == CHOICE_MISSING)
 			complain("not recorded: %s (%s); unknown then: %s", probes[i].name,
@@ -256,7 +257,8 @@ static void say_what_came(const struct session *session, uint64_t events, double
 			 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 	if (lost)
 		complain("warning: %llu events were lost: all counts are doubtful; try a larger "
-			 "--buffer than %u", lost, session->options->kilobytes);
+			 "--buffer than %u",
+			 lost, session->options->kilobytes);
 	printf("%s: %llu events in %.1f seconds, %llu lost\n", session->options->output,
 	       (unsigned long long)events, seconds, lost);
 }
@@ -292,7 +294,8 @@ static int record_all(const struct host *host, struct session *session, struct c
 	if (code)
 		return code;
 	complain("recording%s", session->options->command ? "" :
-		 session->options->seconds ? "" : "; Ctrl-C ends it");
+				session->options->seconds ? "" :
+							    "; Ctrl-C ends it");
 	code = record_on(session);
 	if (code)
 		return code;
