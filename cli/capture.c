@@ -20,6 +20,7 @@
 #define PREFIX "tlbtag_"
 #define FILE_NAME "trace.dat"
 #define LOG_NAME "log"
+#define COUNT_TRIES 100
 #define ARGUMENTS_MAX (20 + 2 * PROBES_MAX)
 
 extern char **environ;
@@ -258,11 +259,15 @@ int capture_start(struct capture *capture, const struct choice *choices, uint32_
 	return -1;
 }
 
-/* "overrun: N", "dropped events: N" of one CPU */
-static uint64_t lost_of(const char *path)
+/* What the kernel counts for an instance. */
+struct counts {
+	uint64_t lost; /* overwritten, or not written */
+	uint64_t kept; /* waiting, or read by trace-cmd */
+};
+
+static void count_cpu(const char *path, struct counts *counts)
 {
 	FILE *file = fopen(path, "re");
-	uint64_t lost = 0;
 	char line[128];
 
 	while (file && fgets(line, sizeof(line), file)) {
@@ -270,29 +275,50 @@ static uint64_t lost_of(const char *path)
 
 		if (sscanf(line, "overrun: %llu", &count) == 1 ||
 		    sscanf(line, "dropped events: %llu", &count) == 1)
-			lost += count;
+			counts->lost += count;
+		if (sscanf(line, "entries: %llu", &count) == 1 ||
+		    sscanf(line, "read events: %llu", &count) == 1)
+			counts->kept += count;
 	}
 	if (file)
 		fclose(file);
-	return lost;
 }
 
-/* trace-cmd removes the instance when it ends, and its statistics with it. */
-void capture_stop(struct capture *capture)
+static struct counts count_all(const struct capture *capture)
 {
+	struct counts counts = { 0 };
 	char pattern[4096];
 	glob_t files;
+
+	snprintf(pattern, sizeof(pattern), "%s/instances/%s/per_cpu/cpu*/stats", capture->tracefs,
+		 capture->name);
+	if (glob(pattern, GLOB_NOSORT, NULL, &files))
+		return counts;
+	for (size_t i = 0; i < files.gl_pathc; i++)
+		count_cpu(files.gl_pathv[i], &counts);
+	globfree(&files);
+	return counts;
+}
+
+/*
+ * trace-cmd removes the instance when it ends, and its statistics with it. While it
+ * reads, an event may be seen twice, as waiting and as read, or not at all; what is
+ * the same twice in a row is right.
+ */
+void capture_stop(struct capture *capture)
+{
+	struct counts counts = { 0 }, before;
+	int tries = COUNT_TRIES;
 
 	if (capture->hold < 0)
 		return;
 	tracefs_instance_file_write(capture->instance, "tracing_on", "0");
-	snprintf(pattern, sizeof(pattern), "%s/instances/%s/per_cpu/cpu*/stats", capture->tracefs,
-		 capture->name);
-	if (glob(pattern, GLOB_NOSORT, NULL, &files) == 0) {
-		for (size_t i = 0; i < files.gl_pathc; i++)
-			capture->lost += lost_of(files.gl_pathv[i]);
-		globfree(&files);
-	}
+	do {
+		before = counts;
+		counts = count_all(capture);
+	} while (--tries && counts.kept != before.kept);
+	capture->lost = counts.lost;
+	capture->kept = tries ? counts.kept : 0;
 	close(capture->hold);
 	capture->hold = -1;
 }

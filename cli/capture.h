@@ -28,7 +28,10 @@ struct capture {
 	pid_t recorder; /* 0: it does not run */
 	int ready; /* readable when it records */
 	int hold; /* it records until this is closed */
-	uint64_t lost; /* events, once it was stopped */
+	/* Once it was stopped: events that the kernel lost; and those that it did not,
+	 * which must be in the file, or 0 if that could not be told. */
+	uint64_t lost;
+	uint64_t kept;
 };
 
 /*

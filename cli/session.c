@@ -238,7 +238,7 @@ static int read_through(const char *path, uint64_t *events, uint64_t *lost)
 			 (unsigned long long)trace_stats(trace)->records);
 	} while (more > 0);
 	progress_end();
-	*events = trace_stats(trace)->records;
+	*events = trace_stats(trace)->records + trace_stats(trace)->unparsed;
 	*lost = trace_stats(trace)->lost;
 	if (more < 0)
 		complain("record: what trace-cmd wrote cannot be read: %s", trace_error(trace));
@@ -271,6 +271,11 @@ static int keep(struct session *session, double seconds)
 	capture_path(&session->capture, path, sizeof(path));
 	if (read_through(path, &events, &lost))
 		return EXIT_BAD;
+	if (events < session->capture.kept)
+		return complain("record: only %llu of %llu events came into the file: was the disk "
+				"full?",
+				(unsigned long long)events,
+				(unsigned long long)session->capture.kept);
 	if (lost > session->capture.lost)
 		session->capture.lost = lost;
 	if (capture_keep(&session->capture, error, sizeof(error)))

@@ -276,8 +276,9 @@ cat >"$dir/bin/trace-cmd" <<-'END'
 	[ "$FAKE" != early ] || { printf 'trace-cmd: Not permitted\n  so there\n'; exit 1; }
 	for cpu in 0 1; do
 		mkdir -p "$instance/per_cpu/cpu$cpu"
-		printf 'entries: 5\noverrun: %s\ncommit overrun: 9\ndropped events: %s\n' \
-			"$FAKE_LOST" "$FAKE_DROPPED" >"$instance/per_cpu/cpu$cpu/stats"
+		printf '%s: %s\n' entries 5 overrun "$FAKE_LOST" 'commit overrun' 9 \
+			'dropped events' "$FAKE_DROPPED" 'read events' "$FAKE_READ" \
+			>"$instance/per_cpu/cpu$cpu/stats"
 	done
 	echo 1 >"$instance/tracing_on"
 	: >"$output.cpu0"
@@ -292,7 +293,7 @@ cat >"$dir/bin/trace-cmd" <<-'END'
 	esac
 END
 chmod 755 "$dir/bin/trace-cmd"
-export PATH="$dir/bin:$PATH" FAKE_DIR="$dir" FAKE='' FAKE_LOST=0 FAKE_DROPPED=0
+export PATH="$dir/bin:$PATH" FAKE_DIR="$dir" FAKE='' FAKE_LOST=0 FAKE_DROPPED=0 FAKE_READ=573
 file=$dir/made.dat
 
 # record ARGUMENT...: into $file
@@ -363,6 +364,8 @@ FAKE=junk record -- true
 check 'trace-cmd writes nonsense' fails 'cannot be read'
 FAKE=nothing record -- true
 check 'trace-cmd writes nothing' fails 'cannot be read'
+FAKE_READ=574 record -- true
+check 'the disk was full for a while' fails 'only 1156 of 1158 events'
 echo before >"$file"
 FAKE=late record -- true
 check 'an older recording stays' grep -qx before "$file"
