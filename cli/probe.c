@@ -143,6 +143,8 @@ static bool has_file(const struct host *host, const char *name)
 {
 	char path[4096];
 
+	if (host->assumed)
+		return true;
 	snprintf(path, sizeof(path), "%s/%s", host->tracefs, name);
 	return access(path, F_OK) == 0;
 }
@@ -273,6 +275,18 @@ int host_look(struct host *host, char *error, size_t size)
 	return 0;
 }
 
+void host_assume(struct host *host)
+{
+	host->vendor = VENDOR_AMD;
+	host->is_module = true;
+	host->native = false;
+	host->assumed = true;
+	for (unsigned int i = 0; probes[i].name; i++)
+		for (unsigned int nth = 0; nth < PROBE_FUNCTIONS; nth++)
+			host->has_function[VENDOR_AMD][i][nth] =
+				probes[i].functions[VENDOR_AMD][nth] != NULL;
+}
+
 /* --- choosing ----------------------------------------------------------------- */
 
 /* Append; what does not fit makes the field unusable, and is a mistake of the table. */
@@ -319,7 +333,6 @@ static bool expand(const struct host *host, const char *field, size_t size, char
 			append(text, FIELD_SIZE, at, 1);
 		at++;
 	}
-	append(text, FIELD_SIZE, " ", 1);
 	return true;
 }
 
@@ -331,6 +344,7 @@ static void choose_fields(const struct host *host, const struct probe *probe, st
 		char text[FIELD_SIZE] = "";
 
 		if (expand(host, field, size, text)) {
+			append(choice->fields, sizeof(choice->fields), " ", choice->fields[0] != 0);
 			append(choice->fields, sizeof(choice->fields), text, strlen(text));
 		} else if (memchr(field, '!', size)) {
 			choice->kind = CHOICE_MISSING;

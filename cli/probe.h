@@ -44,6 +44,7 @@ struct host {
 	enum vendor vendor;
 	bool is_module; /* KVM for the vendor is one, not built in */
 	bool native; /* it has the library's tracepoints */
+	bool assumed; /* another host's: nothing was looked at */
 	struct offsets offsets;
 	bool has_function[VENDORS][PROBES_MAX][PROBE_FUNCTIONS];
 };
@@ -66,6 +67,9 @@ struct choice {
 
 /* Look what this kernel has, by reading alone. -1 with one line in error. */
 int host_look(struct host *host, char *error, size_t size);
+
+/* An AMD host with stock modules that have every function and tracepoint. */
+void host_assume(struct host *host);
 
 const char *vendor_module(enum vendor vendor);
 

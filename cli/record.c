@@ -258,6 +258,8 @@ static int find_offsets(struct request *request)
 	if (request->offsets &&
 	    offsets_from_file(&host->offsets, request->offsets, error, sizeof(error)))
 		return complain("record: %s", error);
+	if (host->assumed)
+		return EXIT_FINE;
 	if (offsets_from_btf(&host->offsets, request->btf,
 			     host->is_module ? vendor_module(host->vendor) : NULL,
 			     request->btf_error, sizeof(request->btf_error)) == 0)
@@ -273,8 +275,12 @@ static int run(struct request *request)
 	struct host *host = &request->host;
 	char error[4400];
 
-	if (host_look(host, error, sizeof(error)))
-		return complain("record: %s", error);
+	if (host_look(host, error, sizeof(error))) {
+		if (request->mode != MODE_PRINT)
+			return complain("record: %s", error);
+		complain("%s; so this is for an AMD host with stock modules", error);
+		host_assume(host);
+	}
 	if (find_offsets(request))
 		return EXIT_BAD;
 	tracefs_set_tracing_dir((char *)(uintptr_t)host->tracefs);

@@ -213,12 +213,22 @@ check 'commands' is_listed
 check 'with the probe as the rig has it' grep -qF \
 	"'p:tlbtag_record/nested_enter enter_svm_guest_mode vcpu_id=+36(%di):u32 kvm=+0(%di):x64 \
 vmcb12_gpa=%si:x64 nested_ctl12=+6800(%di):x64 asid12=+6744(%di):u32 tlb_ctl12=+6748(%di):u8 \
-ncr3_12=+6824(%di):x64 '" "$dir/out"
+ncr3_12=+6824(%di):x64'" "$dir/out"
 check 'ECX is the second register' grep -qF 'ecx=+304(%di):u32' "$dir/out"
 check 'the shell takes them' sh -n "$dir/out"
 check 'as they were meant' grep -qF -e "-o 'it'\\''s' -B" "$dir/out"
 check 'as many probes go as come' test "$(grep -c "^echo 'p:" "$dir/out")" -eq \
 	"$(grep -c "^echo '-:" "$dir/out")"
+
+kernel none
+run record --print --offsets "$offsets"
+check 'commands for another host' is_listed
+check 'which is said' grep -q '^tlbtag: no KVM here: .*; so this is for an AMD host' "$dir/err"
+check 'and nothing else' test "$(wc -l <"$dir/err")" -eq 1
+check 'by probes' test "$(grep -c "^echo 'p:" "$dir/out")" -eq 14
+run record --print
+check 'without offsets by tracepoints' grep -q '^	-e kvm:kvm_entry' "$dir/out"
+check 'with what is unknown then' lacks vmrun 'no offset for vcpu_id'
 
 # --- usage, and what cannot be --------------------------------------------------------------
 
@@ -229,6 +239,7 @@ refuses() {
 	check "refused, names '$word': $*" is_refused "$word"
 }
 
+kernel amd
 refuses -o record
 refuses -o record --time 3
 refuses -o record -o
