@@ -387,6 +387,7 @@ void capture_close(struct capture *capture)
 		close(capture->ready);
 	if (capture->recorder)
 		waitpid(capture->recorder, NULL, 0);
+	capture->recorder = 0;
 	if (capture->instance) {
 		tracefs_instance_destroy(capture->instance);
 		tracefs_instance_free(capture->instance);

@@ -309,7 +309,7 @@ static int record_all(const struct host *host, struct session *session, struct c
 	return code ? code : keep(session, seconds);
 }
 
-/* A command that runs while trace-cmd fails is not ours to end, but to wait for. */
+/* A command that still runs when trace-cmd has failed is not ours to end. */
 static void wait_for_command(struct session *session)
 {
 	while (session->command)
@@ -337,8 +337,8 @@ int session_run(const struct host *host, const struct session_options *options,
 		code = complain("record: %s", error);
 	else
 		code = record_all(host, &session, choices);
-	wait_for_command(&session);
 	capture_close(&session.capture);
+	wait_for_command(&session);
 	close(session.signals);
 	sigprocmask(SIG_SETMASK, &session.before, NULL);
 	return code;
