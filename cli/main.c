@@ -15,6 +15,7 @@ static const struct {
 	int (*main)(int argc, char **argv);
 	const char *about;
 } commands[] = {
+	{ "record", record_main, "record KVM on this host, for replay and audit" },
 	{ "replay", replay_main, "what a recorded host flushed, and what it had to" },
 	{ "audit", audit_main, "which VM entries of a recorded host missed a flush" },
 	{ "check", check_main, "look for a stale translation, story after story" },
