@@ -224,7 +224,8 @@ void tdx_host_reset(struct tdx *tdx, uint32_t page);
 
 /* --- PAMT -------------------------------------------------------------------------- */
 
-enum tdx_status tdx_pamt_add(struct tdx *tdx, uint32_t region, const uint32_t pages[TDX_PAIR_PAGES]);
+enum tdx_status tdx_pamt_add(struct tdx *tdx, uint32_t region,
+			     const uint32_t pages[TDX_PAIR_PAGES]);
 /* @pages: filled in if it succeeds */
 enum tdx_status tdx_pamt_remove(struct tdx *tdx, uint32_t region, uint32_t pages[TDX_PAIR_PAGES]);
 
