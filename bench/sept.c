@@ -334,7 +334,8 @@ static void splits_check(struct splits *splits)
 		bench_differ("sept: the pages of 512 splits");
 	peer_reset(&splits->peer);
 	ours_round(&splits->ours);
-	if (splits->peer.host.free_count != HOST_PAGES || splits->ours.host.free_count != HOST_PAGES)
+	if (splits->peer.host.free_count != HOST_PAGES ||
+	    splits->ours.host.free_count != HOST_PAGES)
 		bench_differ("sept: pages that came back");
 }
 
