@@ -24,6 +24,7 @@ struct request {
 	const struct sept_story *story;
 	uint32_t slots;
 	uint32_t busy;
+	uint32_t sweep;
 	bool is_dynamic;
 	bool json;
 	/* Which of the runs. */
@@ -192,6 +193,7 @@ static void print_json(const struct request *request, const struct sept_cost *co
 	json_object_set_new(object, "memory", json_of_count(request->slots * SLOT_BYTES));
 	json_object_set_new(object, "dynamic_pamt", json_boolean(request->is_dynamic));
 	json_object_set_new(object, "busy", json_of_count(request->busy));
+	json_object_set_new(object, "sweep", json_of_count(request->sweep));
 	for (unsigned int i = 0; i < RUNS; i++)
 		if (request->wants[i])
 			json_array_append_new(list, json_of_run(request, &runs[i], &costs[i]));
@@ -216,10 +218,13 @@ static int help(void)
 	       "  --no-dynamic-pamt  a host that has all its PAMT from the start\n"
 	       "  --busy N           each N-th BLOCK, TRACK, DEMOTE and REMOVE finds a vCPU in\n"
 	       "                     its way; 0 = none; default %u\n"
+	       "  --sweep N          leaves that are removed with one TRACK, but not with the\n"
+	       "                     shared cache; 1 to %u; default %u\n"
 	       "  --json             numbers for programs\n\n"
 	       "Exit status: 0; 1 if mirror, counters and module did not agree or pages were\n"
 	       "lost; 2 bad usage.\n",
-	       SEPT_SLOTS_MIN * 2, SLOTS_MAX / 512, SLOTS_DEFAULT / 512, BUSY_DEFAULT);
+	       SEPT_SLOTS_MIN * 2, SLOTS_MAX / 512, SLOTS_DEFAULT / 512, BUSY_DEFAULT,
+	       SEPT_SWEEP_MAX, SEPT_SWEEP_MAX);
 	return finish_output(EXIT_FINE);
 }
 
@@ -273,6 +278,7 @@ enum option_code {
 	OPTION_DESIGN,
 	OPTION_NO_DYNAMIC_PAMT,
 	OPTION_BUSY,
+	OPTION_SWEEP,
 	OPTION_JSON,
 };
 
@@ -283,6 +289,7 @@ static const struct option options[] = {
 	{ "design", required_argument, NULL, OPTION_DESIGN },
 	{ "no-dynamic-pamt", no_argument, NULL, OPTION_NO_DYNAMIC_PAMT },
 	{ "busy", required_argument, NULL, OPTION_BUSY },
+	{ "sweep", required_argument, NULL, OPTION_SWEEP },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ NULL, 0, NULL, 0 },
 };
@@ -290,6 +297,7 @@ static const struct option options[] = {
 static int take_option(struct request *request, int code, char **argv)
 {
 	static const struct option_limits any = { 0, UINT32_MAX };
+	static const struct option_limits leaves = { 1, SEPT_SWEEP_MAX };
 
 	switch (code) {
 	case OPTION_MEMORY:
@@ -301,6 +309,8 @@ static int take_option(struct request *request, int code, char **argv)
 		return EXIT_FINE;
 	case OPTION_BUSY:
 		return option_number("--busy", optarg, &any, &request->busy);
+	case OPTION_SWEEP:
+		return option_number("--sweep", optarg, &leaves, &request->sweep);
 	case OPTION_JSON:
 		request->json = true;
 		return EXIT_FINE;
@@ -332,6 +342,8 @@ static int play(const struct request *request, struct sept_cost *costs)
 			.slots = request->slots, .design = runs[i].design,
 			.is_small = runs[i].is_small, .is_dynamic = request->is_dynamic,
 			.busy = request->busy, .refused = TDX_CALLS,
+			/* The proposal removes leaf by leaf. */
+			.sweep = runs[i].design == TLBTAG_SUPPLY_CACHE ? 0 : request->sweep,
 		};
 		const char *wrong = NULL;
 
@@ -353,6 +365,7 @@ static int play(const struct request *request, struct sept_cost *costs)
 int sept_main(int argc, char **argv)
 {
 	struct request request = { .slots = SLOTS_DEFAULT, .busy = BUSY_DEFAULT,
+				   .sweep = SEPT_SWEEP_MAX,
 				   .is_dynamic = true, .wants = { true, true, true } };
 	static struct sept_cost costs[RUNS];
 	int result = EXIT_FINE;

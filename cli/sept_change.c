@@ -55,15 +55,27 @@ static enum tlbtag_sept_status contended(struct sept_host *host, enum tdx_call c
 	return status_of(status);
 }
 
-static struct tdx_where where_of(const struct tlbtag_sept_op *op, uint64_t gfn)
+/*
+ * A step of a split, a removal or a sweep. The guest's memory is the host's, page
+ * for page, so where.guest_pfn is its gfn as well.
+ */
+struct change {
+	enum tlbtag_sept_step step;
+	struct tlbtag_sept_where where;
+	const struct tlbtag_kit *kit; /* of a split */
+	uint64_t put_pfn;
+};
+
+static struct tdx_where where_of(const struct change *change)
 {
-	return (struct tdx_where){ TD, op->where.level == TLBTAG_LEVEL_2M ? TDX_2M : TDX_4K, gfn };
+	return (struct tdx_where){ TD, change->where.level == TLBTAG_LEVEL_2M ? TDX_2M : TDX_4K,
+				   change->where.guest_pfn };
 }
 
-static enum tdx_status demote(struct sept_host *host, const struct tlbtag_sept_op *op,
+static enum tdx_status demote(struct sept_host *host, const struct change *change,
 			      struct tdx_where where)
 {
-	const struct tlbtag_kit *kit = op->kit;
+	const struct tlbtag_kit *kit = change->kit;
 	uint32_t table = (uint32_t)kit->sept;
 	uint32_t pair[TDX_PAIR_PAGES];
 	enum tdx_status status;
@@ -77,10 +89,10 @@ static enum tdx_status demote(struct sept_host *host, const struct tlbtag_sept_o
 }
 
 /* The guest's lines go, and for the erratum's sake the page is written anew. */
-static void write_back(struct sept_host *host, const struct tlbtag_sept_op *op)
+static void write_back(struct sept_host *host, const struct change *change)
 {
-	uint32_t pages = op->where.level == TLBTAG_LEVEL_2M ? SEPT_SLOT_PAGES : 1;
-	uint32_t first = (uint32_t)op->where.guest_pfn;
+	uint32_t pages = change->where.level == TLBTAG_LEVEL_2M ? SEPT_SLOT_PAGES : 1;
+	uint32_t first = (uint32_t)change->where.guest_pfn;
 
 	for (uint32_t page = first; page < first + pages; page++) {
 		tdx_phymem_page_wbinvd(host->tdx, page);
@@ -88,18 +100,19 @@ static void write_back(struct sept_host *host, const struct tlbtag_sept_op *op)
 	}
 }
 
-static void publish(struct sept_host *host, const struct tlbtag_sept_op *op, uint64_t gfn)
+static void publish(struct sept_host *host, const struct change *change)
 {
+	uint64_t gfn = change->where.guest_pfn;
 	struct mirror *mirror = &host->mirror[gfn / SEPT_SLOT_PAGES];
 	uint64_t page = gfn % SEPT_SLOT_PAGES;
 
-	if (op->kit) {
+	if (change->kit) {
 		*mirror = (struct mirror){ .kind = MIRROR_TABLE,
-					   .table = (uint32_t)op->where.sept_pfn };
+					   .table = (uint32_t)change->where.sept_pfn };
 		for (uint32_t i = 0; i < SEPT_SLOT_PAGES / 64; i++)
 			mirror->mapped[i] = UINT64_MAX;
 		host->cost.splits++;
-	} else if (op->where.level == TLBTAG_LEVEL_2M) {
+	} else if (change->where.level == TLBTAG_LEVEL_2M) {
 		mirror->kind = MIRROR_NONE;
 	} else {
 		mirror->mapped[page / 64] &= ~(UINT64_C(1) << page % 64);
@@ -117,17 +130,17 @@ static void stop(struct sept_host *host, bool is_stopped)
 	}
 }
 
-static void plain_step(struct sept_host *host, const struct tlbtag_sept_op *op, uint64_t gfn)
+static void plain_step(struct sept_host *host, const struct change *change)
 {
-	switch (op->step) {
+	switch (change->step) {
 	case TLBTAG_SEPT_KICK:
 		kick(host);
 		break;
 	case TLBTAG_SEPT_WRITE_BACK:
-		write_back(host, op);
+		write_back(host, change);
 		break;
 	case TLBTAG_SEPT_PUBLISH:
-		publish(host, op, gfn);
+		publish(host, change);
 		break;
 	case TLBTAG_SEPT_STOP_VCPUS:
 		stop(host, true);
@@ -140,53 +153,58 @@ static void plain_step(struct sept_host *host, const struct tlbtag_sept_op *op, 
 	}
 }
 
-static enum tlbtag_sept_status step(struct sept_host *host, const struct tlbtag_sept_op *op,
-				    uint64_t gfn)
+static enum tlbtag_sept_status ok_or_error(bool ok)
 {
-	struct tdx_where where = where_of(op, gfn);
+	return ok ? TLBTAG_SEPT_OK : TLBTAG_SEPT_ERROR;
+}
+
+static enum tlbtag_sept_status step(struct sept_host *host, const struct change *change)
+{
+	const struct tlbtag_kit *kit = change->kit;
+	struct tdx_where where = where_of(change);
 	struct tdx *tdx = host->tdx;
 
-	switch (op->step) {
+	switch (change->step) {
 	case TLBTAG_SEPT_PAMT_ADD:
-		return region_add(host, op->put_pfn, &op->kit->pamt[op->kit->pamt_count -
-								   TLBTAG_PAIR_PAGES]) ?
-			       TLBTAG_SEPT_OK :
-			       TLBTAG_SEPT_ERROR;
+		return ok_or_error(region_add(host, change->put_pfn,
+					      &kit->pamt[kit->pamt_count - TLBTAG_PAIR_PAGES]));
 	case TLBTAG_SEPT_PAMT_REMOVE:
-		return region_remove(host, op->put_pfn) ? TLBTAG_SEPT_OK : TLBTAG_SEPT_ERROR;
+		return ok_or_error(region_remove(host, change->put_pfn));
 	case TLBTAG_SEPT_BLOCK:
 		return contended(host, TDX_CALL_RANGE_BLOCK, tdx_mem_range_block(tdx, where));
 	case TLBTAG_SEPT_TRACK:
 		return contended(host, TDX_CALL_MEM_TRACK, tdx_mem_track(tdx, TD));
 	case TLBTAG_SEPT_DEMOTE:
-		return contended(host, TDX_CALL_PAGE_DEMOTE, demote(host, op, where));
+		return contended(host, TDX_CALL_PAGE_DEMOTE, demote(host, change, where));
 	case TLBTAG_SEPT_REMOVE:
 		return contended(host, TDX_CALL_PAGE_REMOVE, tdx_mem_page_remove(tdx, where));
 	case TLBTAG_SEPT_UNBLOCK:
 		return status_of(tdx_mem_range_unblock(tdx, where));
 	default:
-		plain_step(host, op, gfn);
+		plain_step(host, change);
 		return TLBTAG_SEPT_OK;
 	}
 }
 
 /* Carries an operation that has begun out. */
-static int run(struct sept_host *host, struct tlbtag_sept_op *op, uint64_t gfn)
+static int run(struct sept_host *host, struct tlbtag_sept_op *op)
 {
-	while (op->step != TLBTAG_SEPT_DONE)
-		tlbtag_sept_next(op, step(host, op, gfn));
+	while (op->step != TLBTAG_SEPT_DONE) {
+		const struct change change = { op->step, op->where, op->kit, op->put_pfn };
+
+		tlbtag_sept_next(op, step(host, &change));
+	}
 	host->is_dead |= op->is_dead;
 	return op->error;
 }
 
-/* The guest's memory is the host's, page for page. */
 static int split_with(struct sept_host *host, struct tlbtag_kit *kit, uint64_t gfn)
 {
 	const struct tlbtag_sept_where where = { gfn, kit->sept, TLBTAG_LEVEL_2M };
 	struct tlbtag_sept_op op;
 
 	tlbtag_sept_split(&op, &host->pamt, kit, &where);
-	return run(host, &op, gfn);
+	return run(host, &op);
 }
 
 static int zap(struct sept_host *host, const struct tlbtag_leaf *leaf)
@@ -195,7 +213,7 @@ static int zap(struct sept_host *host, const struct tlbtag_leaf *leaf)
 	struct tlbtag_sept_op op;
 
 	tlbtag_sept_zap(&op, &host->pamt, &where);
-	return run(host, &op, leaf->gfn);
+	return run(host, &op);
 }
 
 /* --- pages for splits ------------------------------------------------------------------ */
@@ -372,6 +390,45 @@ static void walk_range(struct sept_host *host, uint64_t begin, uint64_t end)
 		gfn = leaf.gfn + (leaf.level == TLBTAG_LEVEL_2M ? SEPT_SLOT_PAGES : 1);
 }
 
+/* Leaves from op->leaf on, as many as may go at once; the list. */
+static uint32_t gather(struct sept_host *host, const struct tlbtag_convert *op,
+		       struct tlbtag_sept_where *list)
+{
+	struct tlbtag_leaf leaf = op->leaf;
+	uint32_t count = 0;
+	uint64_t after;
+
+	do {
+		list[count++] = (struct tlbtag_sept_where){ .guest_pfn = leaf.gfn,
+							    .level = leaf.level };
+		after = leaf.gfn + (leaf.level == TLBTAG_LEVEL_2M ? SEPT_SLOT_PAGES : 1);
+	} while (count < host->setup.sweep && find_leaf(host, after, op->to, &leaf) &&
+		 tlbtag_convert_takes(op, &leaf));
+	return count;
+}
+
+static void sweep(struct sept_host *host, struct tlbtag_convert *op)
+{
+	struct tlbtag_sept_where list[SEPT_SWEEP_MAX];
+	uint64_t looks = host->cost.looks;
+	uint32_t count = gather(host, op, list);
+	const struct tlbtag_sept_where *last = &list[count - 1];
+	uint64_t from = last->guest_pfn + (last->level == TLBTAG_LEVEL_2M ? SEPT_SLOT_PAGES : 1);
+	struct tlbtag_sweep sweep;
+
+	host->cost.looks = looks;
+	tlbtag_sweep_begin(&sweep, &host->pamt, list, count);
+	while (sweep.step != TLBTAG_SEPT_DONE) {
+		const struct tlbtag_sept_where *at = &list[sweep.at];
+		const struct change change = { sweep.step, *at, NULL, at->guest_pfn };
+
+		tlbtag_sweep_next(&sweep, step(host, &change));
+	}
+	host->is_dead |= sweep.is_dead;
+	tlbtag_convert_swept(op, sweep.error,
+			     sweep.error ? list[sweep.removed].guest_pfn : from);
+}
+
 static int convert_step(struct sept_host *host, const struct tlbtag_convert *op)
 {
 	switch (op->step) {
@@ -414,6 +471,8 @@ int sept_host_remove(struct sept_host *host, uint64_t begin, uint64_t end)
 	while (op.step != TLBTAG_CONVERT_DONE) {
 		if (op.step == TLBTAG_CONVERT_FIND)
 			convert_find(host, &op);
+		else if (op.step == TLBTAG_CONVERT_ZAP && host->setup.sweep)
+			sweep(host, &op);
 		else
 			tlbtag_convert_next(&op, convert_step(host, &op));
 	}

@@ -12,6 +12,8 @@
 
 /* Page frames of 2 MiB. */
 #define SEPT_SLOT_PAGES 512u
+/* The most leaves that are removed with one TRACK. */
+#define SEPT_SWEEP_MAX 64u
 
 /**
  * struct sept_setup - a host and its guest
@@ -20,6 +22,7 @@
  * @is_small: 4 KiB mappings only, so that nothing is ever split
  * @is_dynamic: Dynamic PAMT
  * @busy: each BLOCK, TRACK, DEMOTE and REMOVE is busy once in so many calls; 0 = never
+ * @sweep: leaves that go with one TRACK, 1 to SEPT_SWEEP_MAX; 0 = leaf by leaf
  * @failing: the allocation of a page that fails, counted from 1; 0 = none
  * @refused, @refused_after: this call is refused, that many calls after the start of
  *	the guest's vCPUs; TDX_CALLS = none
@@ -30,6 +33,7 @@ struct sept_setup {
 	bool is_small;
 	bool is_dynamic;
 	uint32_t busy;
+	uint32_t sweep;
 	uint64_t failing;
 	enum tdx_call refused;
 	uint32_t refused_after;

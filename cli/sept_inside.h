@@ -11,6 +11,7 @@
 #include <tlbtag/control.h>
 #include <tlbtag/convert.h>
 #include <tlbtag/large.h>
+#include <tlbtag/sweep.h>
 
 #define VCPUS 4u
 #define TD 0u

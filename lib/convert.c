@@ -72,10 +72,11 @@ static bool is_answer(const struct tlbtag_convert *op, const struct tlbtag_leaf 
 }
 
 /* R3: a leaf that sticks out has somebody else's contents. */
-static bool is_within(const struct tlbtag_convert *op)
+static bool is_within(const struct tlbtag_convert *op, const struct tlbtag_leaf *leaf)
 {
-	return op->leaf.gfn >= op->begin &&
-	       op->leaf.gfn + leaf_pages(&op->leaf) <= op->end;
+	uint64_t pages = leaf_pages(leaf);
+
+	return pages && leaf->gfn >= op->begin && leaf->gfn + pages <= op->end;
 }
 
 static enum tlbtag_convert_step found_at_edge(struct tlbtag_convert *op)
@@ -85,7 +86,7 @@ static enum tlbtag_convert_step found_at_edge(struct tlbtag_convert *op)
 
 static enum tlbtag_convert_step found_in_range(struct tlbtag_convert *op)
 {
-	if (tlbtag_warn_once(!is_within(op) && TLBTAG_RULE(CONVERT_EXACT),
+	if (tlbtag_warn_once(!is_within(op, &op->leaf) && TLBTAG_RULE(CONVERT_EXACT),
 			     "R3: a large leaf sticks out of the range"))
 		return end(op, -EINVAL);
 	return go(op, TLBTAG_CONVERT_ZAP);
@@ -117,13 +118,32 @@ static enum tlbtag_convert_step split_done(struct tlbtag_convert *op, int error)
 	return edge_done(op);
 }
 
+bool tlbtag_convert_takes(const struct tlbtag_convert *op, const struct tlbtag_leaf *leaf)
+{
+	return op->step == TLBTAG_CONVERT_ZAP && leaf->gfn > op->leaf.gfn && is_within(op, leaf);
+}
+TLBTAG_EXPORT(tlbtag_convert_takes);
+
 /* R4: op.from goes past what was removed, and no further. */
+enum tlbtag_convert_step tlbtag_convert_swept(struct tlbtag_convert *op, int error, uint64_t from)
+{
+	if (tlbtag_warn_once(op->step != TLBTAG_CONVERT_ZAP || from < op->from || from > op->to,
+			     "convert: not what was to be removed"))
+		return op->step == TLBTAG_CONVERT_ZAP ? end(op, -EINVAL) : op->step;
+	op->from = from;
+	return error || from == op->to ? end(op, error) : go(op, TLBTAG_CONVERT_FIND);
+}
+TLBTAG_EXPORT(tlbtag_convert_swept);
+
+/* One leaf. */
 static enum tlbtag_convert_step zap_done(struct tlbtag_convert *op, int error)
 {
+	uint64_t after = op->leaf.gfn + leaf_pages(&op->leaf);
+
 	if (error)
 		return end(op, error);
-	op->from = op->leaf.gfn + leaf_pages(&op->leaf);
-	return op->from < op->to ? go(op, TLBTAG_CONVERT_FIND) : end(op, 0);
+	op->from = after;
+	return after < op->to ? go(op, TLBTAG_CONVERT_FIND) : end(op, 0);
 }
 
 static enum tlbtag_convert_step unlocked(struct tlbtag_convert *op)

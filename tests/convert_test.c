@@ -58,6 +58,8 @@ struct world {
 	/* From that FIND on the lock is dropped at each; NEVER. */
 	uint32_t yield_from;
 	uint32_t finds;
+	/* Leaves that are removed at once; 0: one, without a sweep. */
+	uint32_t sweep;
 	bool is_wrong;
 	/* A hypervisor that does not ask tlbtag_convert_near(). */
 	bool is_careless;
@@ -108,10 +110,14 @@ static int split(struct world *world)
 	return 0;
 }
 
-static int zap(struct world *world)
+static uint64_t pages_of(const struct tlbtag_leaf *leaf)
 {
-	const struct tlbtag_leaf *leaf = &world->op.leaf;
-	uint64_t pages = leaf->level == TLBTAG_LEVEL_2M ? PAGES : 1;
+	return leaf->level == TLBTAG_LEVEL_2M ? PAGES : 1;
+}
+
+static int zap(struct world *world, const struct tlbtag_leaf *leaf)
+{
+	uint64_t pages = pages_of(leaf);
 
 	world->zaps_tried++;
 	if ((world->failure == FAIL_ZAP_1 && world->zaps_tried == 1) ||
@@ -178,13 +184,32 @@ static int execute(struct world *world, enum tlbtag_convert_step step)
 		return split(world);
 	case TLBTAG_CONVERT_ZAP:
 		world->is_wrong |= !world->is_locked;
-		return zap(world);
+		return zap(world, &world->op.leaf);
 	case TLBTAG_CONVERT_FIND:
 	case TLBTAG_CONVERT_DONE:
 		break;
 	}
 	world->is_wrong = true;
 	return -EINVAL;
+}
+
+/* op.leaf and up to world->sweep - 1 leaves behind it. */
+static enum tlbtag_convert_step sweep(struct world *world)
+{
+	struct tlbtag_leaf leaf = world->op.leaf;
+	uint64_t after;
+
+	for (uint32_t count = 1;; count++) {
+		int error = zap(world, &leaf);
+
+		if (error)
+			return tlbtag_convert_swept(&world->op, error, leaf.gfn);
+		after = leaf.gfn + pages_of(&leaf);
+		if (count == world->sweep || !first_leaf(world, after, world->op.to) ||
+		    !tlbtag_convert_takes(&world->op, &world->leaf))
+			return tlbtag_convert_swept(&world->op, 0, after);
+		leaf = world->leaf;
+	}
 }
 
 static void world_start(struct world *world)
@@ -199,6 +224,10 @@ static void convert(struct world *world, uint64_t begin, uint64_t end)
 
 	memcpy(world->was_mapped, world->is_mapped, sizeof(world->is_mapped));
 	while (step != TLBTAG_CONVERT_DONE) {
+		if (step == TLBTAG_CONVERT_ZAP && world->sweep) {
+			step = sweep(world);
+			continue;
+		}
 		if (step != TLBTAG_CONVERT_FIND) {
 			step = tlbtag_convert_next(&world->op, execute(world, step));
 			continue;
@@ -278,6 +307,7 @@ struct setup {
 	uint32_t mappings; /* of the regions, in base MAPPINGS */
 	enum failure failure;
 	uint32_t yield_from;
+	uint32_t sweep;
 };
 
 static bool is_run_right(const struct setup *setup)
@@ -289,6 +319,7 @@ static bool is_run_right(const struct setup *setup)
 	world_start(&world);
 	world.failure = setup->failure;
 	world.yield_from = setup->yield_from;
+	world.sweep = setup->sweep;
 	for (uint32_t region = 0, left = setup->mappings; region < REGIONS; region++) {
 		map_region(&world, region, (enum mapping)(left % MAPPINGS));
 		was_large[region] = world.is_large[region];
@@ -308,7 +339,7 @@ static const uint64_t offsets[] = { 0, 1, PAGES - 1 };
 /* How many regions are between the two ends. */
 static const uint64_t distances[] = { 0, 1, 2, 4 };
 
-static uint32_t runs_wrong(uint32_t yield_from)
+static uint32_t runs_wrong(uint32_t yield_from, uint32_t sweep)
 {
 	uint32_t wrong = 0;
 
@@ -320,6 +351,7 @@ static uint32_t runs_wrong(uint32_t yield_from)
 			.mappings = nr / FAILURES % (MAPPINGS * MAPPINGS * MAPPINGS),
 			.failure = (enum failure)(nr % FAILURES),
 			.yield_from = yield_from,
+			.sweep = sweep,
 		};
 
 		if (setup.begin < setup.end)
@@ -331,14 +363,23 @@ static uint32_t runs_wrong(uint32_t yield_from)
 /* Guards R1, R2, R3, R4. */
 TEST(convert_all_alignments_of_both_ends)
 {
-	CHECK_EQ(runs_wrong(NEVER), 0);
+	CHECK_EQ(runs_wrong(NEVER, 0), 0);
 }
 
 /* Guards R3, R4. */
 TEST(convert_with_faults_whenever_the_lock_is_dropped)
 {
 	for (uint32_t from = 0; from < 3; from++)
-		CHECK_EQ(runs_wrong(from), 0);
+		CHECK_EQ(runs_wrong(from, 0), 0);
+}
+
+/* Guards R3, R4. */
+TEST(convert_with_many_leaves_at_once)
+{
+	static const uint32_t sweeps[] = { 1, 2, 64 };
+
+	for (size_t i = 0; i < sizeof(sweeps) / sizeof(sweeps[0]); i++)
+		CHECK_EQ(runs_wrong(i ? NEVER : 1, sweeps[i]), 0);
 }
 
 /* Guards CONVERT_SPLIT, CONVERT_FIRST, LARGE_EDGE. */
@@ -350,7 +391,7 @@ TEST(convert_without_a_rule_contents_are_lost_or_it_fails)
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		tlbtag_sim_rule_off(rules[i]);
-		if (!CHECK(runs_wrong(1) > 0))
+		if (!CHECK(runs_wrong(1, 0) > 0))
 			test_failed(__FILE__, __LINE__, "rule %d", (int)rules[i]);
 		tlbtag_sim_rule_on(rules[i]);
 	}
@@ -410,6 +451,29 @@ TEST(convert_refuses_leaves_that_nobody_asked_for)
 		CHECK_EQ(tlbtag_convert_next(&op, 0), TLBTAG_CONVERT_DONE);
 	}
 	CHECK_EQ(tlbtag_sim_warnings(), 8);
+}
+
+TEST(convert_takes_what_is_in_the_range)
+{
+	const struct tlbtag_leaf first = { PAGES, TLBTAG_LEVEL_4K };
+	const struct tlbtag_leaf inside = { 2 * PAGES, TLBTAG_LEVEL_2M };
+	const struct tlbtag_leaf outside = { 3 * PAGES, TLBTAG_LEVEL_2M };
+	struct tlbtag_convert op;
+
+	tlbtag_convert_begin(&op, PAGES, 3 * PAGES);
+	CHECK(!tlbtag_convert_takes(&op, &inside));
+	CHECK_EQ(tlbtag_convert_swept(&op, 0, 3 * PAGES), TLBTAG_CONVERT_LOCK);
+	tlbtag_convert_next(&op, 0);
+	CHECK_EQ(tlbtag_convert_found(&op, &first), TLBTAG_CONVERT_ZAP);
+	CHECK(tlbtag_convert_takes(&op, &inside));
+	CHECK(!tlbtag_convert_takes(&op, &outside));
+	CHECK(!tlbtag_convert_takes(&op, &first));
+	CHECK_EQ(tlbtag_convert_swept(&op, 0, PAGES + 1), TLBTAG_CONVERT_FIND);
+	CHECK_EQ(op.from, PAGES + 1);
+	CHECK_EQ(tlbtag_convert_found(&op, &inside), TLBTAG_CONVERT_ZAP);
+	CHECK_EQ(tlbtag_convert_swept(&op, 0, 3 * PAGES + 1), TLBTAG_CONVERT_UNLOCK);
+	CHECK_EQ(op.error, -EINVAL);
+	CHECK_EQ(tlbtag_sim_warnings(), 2);
 }
 
 TEST(convert_knows_what_is_near)

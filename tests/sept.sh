@@ -85,6 +85,8 @@ unexpected boot convert
 --memory boot --memory 17592186044416G
 --design boot --design both
 --busy boot --busy x
+--sweep boot --sweep 0
+--sweep boot --sweep 65
 --busy boot --busy 4294967296
 END
 if [ -c /dev/full ]; then
@@ -99,34 +101,39 @@ fi
 
 # --- every scenario, on every kind of host ---------------------------------------------
 
-while read -r name about; do
+while read -r story about; do
 	for options in '' '--no-dynamic-pamt' '--busy 1' '--busy 0' '--memory 34M'; do
 		# shellcheck disable=SC2086
-		check "$name $options" gives $options "$name"
+		check "$story $options" gives $options "$story"
 	done
-	check "$name says what it is about" gives "$name"
-	check '  in its first line' grep -qxF -e "$name: $about" "$dir/out"
-	check "$name as JSON" flat "$name" "$name"
-	check '  names itself' test "$(value "$name" scenario)" = "$name"
-	check '  nothing is split in 4 KiB' holds "$name" runs.4k.splits -eq 0
+	check "$story says what it is about" gives "$story"
+	check '  in its first line' grep -qxF -e "$story: $about" "$dir/out"
+	check "$story as JSON" flat "$story" "$story"
+	check '  names itself' test "$(value "$story" scenario)" = "$story"
+	check '  nothing is split in 4 KiB' holds "$story" runs.4k.splits -eq 0
 	for run in 4k cache reserve; do
-		sum=$(sed -n "s/^runs\.$run\.by_call\..* //p" "$dir/$name" | awk '{ sum += $1 } END { print sum }')
-		check "  $run: SEAMCALLs add up" holds "$name" "runs.$run.seamcalls" -eq "$sum"
+		sum=$(sed -n "s/^runs\.$run\.by_call\..* //p" "$dir/$story" | awk '{ sum += $1 } END { print sum }')
+		check "  $run: SEAMCALLs add up" holds "$story" "runs.$run.seamcalls" -eq "$sum"
 	done
-	check '  both designs make the same calls' test "$(value "$name" runs.cache.seamcalls)" = \
-		"$(value "$name" runs.reserve.seamcalls)"
-	check '  at no fewer locks' holds "$name" runs.cache.mmu_locks -ge \
-		"$(value "$name" runs.reserve.mmu_locks)"
-	check '  a reservation needs no cache lock' holds "$name" runs.reserve.cache_locks -eq 0
-	check '  less PAMT than in 4 KiB' holds "$name" runs.reserve.pamt_max -lt \
-		"$(value "$name" runs.4k.pamt_max)"
+	check '  a sweep makes no more calls' holds "$story" runs.reserve.seamcalls -le \
+		"$(value "$story" runs.cache.seamcalls)"
+	check '  at no fewer locks' holds "$story" runs.cache.mmu_locks -ge \
+		"$(value "$story" runs.reserve.mmu_locks)"
+	check '  a reservation needs no cache lock' holds "$story" runs.reserve.cache_locks -eq 0
+	check '  less PAMT than in 4 KiB' holds "$story" runs.reserve.pamt_max -lt \
+		"$(value "$story" runs.4k.pamt_max)"
 	cp "$dir/out" "$dir/first"
-	check '  the same again' flat "$name" "$name"
+	check '  the same again' flat "$story" "$story"
 	check '  is the same' cmp -s "$dir/first" "$dir/out"
+	check '  leaf by leaf, for both designs,' flat single --busy 0 --sweep 1 "$story"
+	check '  the calls are the same' test "$(value single runs.cache.seamcalls)" = \
+		"$(value single runs.reserve.seamcalls)"
 done <"$dir/list"
 
 # --- what it is about ---------------------------------------------------------------------
 
+check 'a sweep kicks once for 64 leaves' holds convert runs.reserve.kicks -lt \
+	$(($(value convert runs.cache.kicks) / 30))
 check 'half of 1 GiB goes with two splits' holds convert runs.reserve.splits -eq 2
 check '  of two kits' holds convert runs.reserve.supplied -eq 10
 check '  that are found by two looks' holds convert runs.reserve.looks -eq 2
@@ -158,6 +165,14 @@ check 'the table has the SEAMCALLs' test "$(number SEAMCALLs)" = \
 	"$(value convert runs.reserve.seamcalls)"
 check 'the table has the peak' test "$(number 'PAMT pages at the peak')" = \
 	"$(value convert runs.reserve.pamt_max)"
+
+# doc/SEPT.md shows a part of what it prints.
+documented() {
+	sed -n '/^In part:$/,/^SEAMCALLs/p' "$here/../doc/SEPT.md" | grep '[0-9]$' >"$dir/part"
+	[ "$(wc -l <"$dir/part")" -ge 12 ] && ! grep -vxF -f "$dir/out" "$dir/part"
+}
+run sept life
+check "doc/SEPT.md's table is what life prints" documented
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -53,7 +53,9 @@ TLBTAG_BEGIN_DECLS
  *	of op.from .. op.to - 1, and call tlbtag_convert_found()
  * @TLBTAG_CONVERT_SPLIT: split op.leaf by tlbtag_sept_split(); -EAGAIN if a shared
  *	cache had no pages
- * @TLBTAG_CONVERT_ZAP: remove op.leaf by tlbtag_sept_zap()
+ * @TLBTAG_CONVERT_ZAP: remove op.leaf by tlbtag_sept_zap(); or it and leaves behind
+ *	it together (sweep.h), as far as tlbtag_convert_takes() them, and then call
+ *	tlbtag_convert_swept()
  * @TLBTAG_CONVERT_UNLOCK: drop the MMU lock; cannot fail
  */
 enum tlbtag_convert_step {
@@ -151,6 +153,30 @@ enum tlbtag_convert_step tlbtag_convert_found(struct tlbtag_convert *op,
  * Return: the next step.
  */
 enum tlbtag_convert_step tlbtag_convert_next(struct tlbtag_convert *op, int error);
+
+/**
+ * tlbtag_convert_takes() - may this leaf go as well?
+ * @op: begun, its latest step was ZAP
+ * @leaf: one behind op.leaf, with nothing mapped between it and those taken before
+ *
+ * Context: exclusive MMU lock.
+ * Return: true if it is all inside the range.
+ */
+bool tlbtag_convert_takes(const struct tlbtag_convert *op, const struct tlbtag_leaf *leaf);
+
+/**
+ * tlbtag_convert_swept() - after ZAP, if several leaves were removed
+ * @op: begun, its latest step was ZAP
+ * @error: 0, or that of the sweep
+ * @from: nothing of the range is mapped below this any more: the first page of the
+ *	first leaf that was not removed, or the page after the last leaf that was
+ *
+ * Context: exclusive MMU lock.
+ * Return: the next step. If @from is outside what is left of the range (then the
+ * caller is wrong, and is warned) the conversion ends with -EINVAL.
+ */
+enum tlbtag_convert_step tlbtag_convert_swept(struct tlbtag_convert *op, int error,
+					      uint64_t from);
 
 /**
  * tlbtag_convert_near() - may a fault map this page meanwhile?

@@ -28,5 +28,6 @@
 #include <tlbtag/sept.h>
 #include <tlbtag/large.h>
 #include <tlbtag/convert.h>
+#include <tlbtag/sweep.h>
 
 #endif
