@@ -168,7 +168,7 @@ check 'the table has the peak' test "$(number 'PAMT pages at the peak')" = \
 
 # doc/SEPT.md shows a part of what it prints.
 documented() {
-	sed -n '/^In part:$/,/^SEAMCALLs/p' "$here/../doc/SEPT.md" | grep '[0-9]$' >"$dir/part"
+	sed -n '/In part:$/,/^SEAMCALLs/p' "$here/../doc/SEPT.md" | grep '[0-9]$' >"$dir/part"
 	[ "$(wc -l <"$dir/part")" -ge 12 ] && ! grep -vxF -f "$dir/out" "$dir/part"
 }
 run sept life
