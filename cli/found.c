@@ -109,12 +109,17 @@ bool option_seconds(const char *option, const char *text, double *value)
 	return false;
 }
 
-bool option_rule(const char *text, uint32_t *rule)
+bool option_rule(const struct check_world *world, const char *text, uint32_t *rule)
 {
 	*rule = config_rule_find(text);
-	if (*rule != UINT32_MAX)
+	if (config_has_rule(world, *rule))
 		return true;
-	complain("no rule '%s'; 'tlbtag rules' lists them", text);
+	if (*rule != UINT32_MAX)
+		complain("rule %s is about %s", text,
+			 world->is_private ? "flushes: without --private"
+					   : "private memory: with --private");
+	else
+		complain("no rule '%s'; 'tlbtag rules' lists them", text);
 	return false;
 }
 
@@ -148,6 +153,10 @@ const char *pins_wrong(const struct check_world *world, const struct config_pins
 	struct vmm_config config;
 	struct seed seed;
 
+	for (unsigned int i = 0; i < config_key_count; i++)
+		if (pins->pinned[i] && !config_has_key(world, &config_keys[i]))
+			return world->is_private ? "--vendor and --forgetful are about flushes"
+						 : "a key that is about private memory";
 	seed_init(&seed, 0);
 	return check_config_from_seed(world, &seed, pins, &config);
 }

@@ -210,7 +210,10 @@ bool tdx_refuse(struct tdx *tdx, enum tdx_call call, enum tdx_status status, uin
 /* Calls up to now, however they ended. */
 uint64_t tdx_calls(const struct tdx *tdx, enum tdx_call call);
 uint64_t tdx_calls_all(const struct tdx *tdx);
-/* Calls that ended as tdx_refuse() said, other than BUSY. */
+/*
+ * Calls that ended as tdx_refuse() said, and as a sound module never answers: neither
+ * BUSY with a vCPU in the guest nor INTERRUPTED.
+ */
 uint64_t tdx_refused(const struct tdx *tdx);
 
 /* --- the host and its memory --------------------------------------------------------- */
