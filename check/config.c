@@ -38,6 +38,7 @@ const struct config_key config_keys[] = {
 	KEY("huge", tdx.huge, CONFIG_FLAG, CONFIG_PRIVATE),
 	KEY("near", tdx.near, CONFIG_FLAG, CONFIG_PRIVATE),
 	KEY("contended", tdx.contended, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("restless", tdx.restless, CONFIG_FLAG, CONFIG_PRIVATE),
 	KEY("trusting", tdx.trusting, CONFIG_FLAG, CONFIG_PRIVATE),
 	KEY("erratum", tdx.erratum, CONFIG_FLAG, CONFIG_PRIVATE),
 	KEY("interruptible", tdx.interruptible, CONFIG_FLAG, CONFIG_PRIVATE),

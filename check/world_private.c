@@ -60,11 +60,12 @@ static void draw(struct seed *seed, struct vmm_config *config)
 	tdx->cache = seed_chance(seed, 1, 2);
 	tdx->huge = seed_chance(seed, 7, 8);
 	tdx->near = seed_chance(seed, 1, 3);
-	tdx->contended = seed_chance(seed, 1, 3);
+	tdx->contended = seed_chance(seed, 1, 2);
+	tdx->restless = seed_chance(seed, 1, 2);
 	tdx->trusting = seed_chance(seed, 1, 4);
 	tdx->erratum = seed_chance(seed, 1, 2);
 	tdx->interruptible = seed_chance(seed, 1, 8);
-	tdx->small = (uint8_t)(1 + seed_below(seed, 4));
+	tdx->small = (uint8_t)(1 + seed_below(seed, 8));
 	tdx->regions = (uint8_t)(tdx->small + 2 + seed_below(seed, 6));
 }
 

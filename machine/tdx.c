@@ -175,6 +175,11 @@ bool tdx_refuse(struct tdx *tdx, enum tdx_call call, enum tdx_status status, uin
 	return true;
 }
 
+bool tdx_is_refusing(const struct tdx *tdx, enum tdx_call call)
+{
+	return tdx->refusal[call].status != TDX_SUCCESS;
+}
+
 uint64_t tdx_calls(const struct tdx *tdx, enum tdx_call call)
 {
 	return tdx->calls[call];

@@ -61,7 +61,7 @@ bool private_pamt_remove(struct private_host *host, struct private_agent *agent,
 	bool removed = private_judge(host, agent, TDX_CALL_PAMT_REMOVE, status) == TDX_SUCCESS;
 
 	host->is_stuck[region] = !removed;
-	if (!removed && !has_fault(host, PRIVATE_FAULT_STUCK_FREED))
+	if (!removed && !(has_fault(host, PRIVATE_FAULT_STUCK_FREED) && pair[0]))
 		return false;
 	for (uint32_t i = 0; i < TDX_PAIR_PAGES; i++) {
 		tdx_host_reset(host->tdx, pair[i]);
@@ -90,6 +90,21 @@ void private_kick(struct private_host *host, struct private_agent *agent)
 			      "all vCPUs are kicked with the cache's spinlock held");
 	for (uint32_t vcpu = 0; vcpu < host->config.vcpus; vcpu++)
 		tdx_vp_exit(host->tdx, agent->vm, vcpu);
+}
+
+/* A kick is an interrupt: whoever is not kept out may be back before the next step. */
+void private_kick_lightly(struct private_host *host, struct private_agent *agent)
+{
+	uint32_t were_in = 0;
+
+	for (uint32_t vcpu = 0; vcpu < host->config.vcpus; vcpu++)
+		were_in |= (uint32_t)tdx_vcpu_is_in_guest(host->tdx, agent->vm, vcpu) << vcpu;
+	private_kick(host, agent);
+	for (uint32_t vcpu = 0; vcpu < host->config.vcpus; vcpu++)
+		if (host->config.tdx.restless && !vm_of(host, agent)->is_stopped &&
+		    (were_in >> vcpu & 1))
+			private_judge(host, agent, TDX_CALL_VP_ENTER,
+				      tdx_vp_enter(host->tdx, agent->vm, vcpu));
 }
 
 /* --- the steps of an operation on the secure table ------------------------------------ */
@@ -262,7 +277,7 @@ static enum tdx_status execute(struct private_host *host, struct private_agent *
 {
 	switch (agent->step) {
 	case TLBTAG_SEPT_KICK:
-		private_kick(host, agent);
+		private_kick_lightly(host, agent);
 		return TDX_SUCCESS;
 	case TLBTAG_SEPT_PUBLISH:
 		publish(host, agent);

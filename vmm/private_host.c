@@ -25,19 +25,25 @@ void private_config_init(struct vmm_config *config)
 	*config = (struct vmm_config){
 		.contexts = 1, .tags = 1, .cpus = 1, .vms = 1, .vcpus = 2,
 		.rule_off = UINT32_MAX, .fault = VMM_FAULT_NONE,
-		.tdx = { .dynamic_pamt = true, .huge = true, .regions = 8, .small = 3 },
+		.tdx = { .dynamic_pamt = true, .huge = true, .regions = 8, .small = 4 },
 	};
 }
 
-/* All but one are about the shared cache, and pairs. */
+/* Is it about the shared cache, or the path that went with it? */
+static bool is_of_cache(uint32_t fault)
+{
+	return fault == PRIVATE_FAULT_RETRY_PAIR || fault == PRIVATE_FAULT_LOCK_OVER_KICK ||
+	       fault == PRIVATE_FAULT_LEFT_BLOCKED || fault == PRIVATE_FAULT_PUBLISHED ||
+	       fault == PRIVATE_FAULT_OVERFILL || fault == PRIVATE_FAULT_UNDO_REMOVES ||
+	       fault == PRIVATE_FAULT_UNCHARGED;
+}
+
 void private_config_suit(struct vmm_config *config, uint32_t fault)
 {
 	config->tdx.huge = true;
 	if (fault == PRIVATE_FAULT_INTERRUPTED)
 		config->tdx.interruptible = true;
-	if (fault == PRIVATE_FAULT_RETRY_PAIR || fault == PRIVATE_FAULT_LOCK_OVER_KICK ||
-	    fault == PRIVATE_FAULT_LEFT_BLOCKED || fault == PRIVATE_FAULT_PUBLISHED ||
-	    fault == PRIVATE_FAULT_OVERFILL || fault == PRIVATE_FAULT_UNDO_REMOVES) {
+	if (is_of_cache(fault)) {
 		config->tdx.cache = true;
 		config->tdx.dynamic_pamt = true;
 	}
@@ -58,6 +64,8 @@ const char *private_config_check(const struct vmm_config *config)
 		return "rule_off must be a rule of private memory";
 	if (config->fault != VMM_FAULT_NONE && config->fault >= PRIVATE_FAULT_COUNT)
 		return "there is no such fault";
+	if (is_of_cache(config->fault) && !config->tdx.cache)
+		return "this fault is one of cache=1";
 	return NULL;
 }
 

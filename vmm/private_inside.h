@@ -225,8 +225,9 @@ struct private_host {
 	bool is_stuck[PRIVATE_REGIONS_MAX];
 	uint32_t latest_pair[TDX_PAIR_PAGES]; /* what PAMT.REMOVE answered last */
 	uint64_t refused; /* errors that were injected, seen up to now */
-	bool is_short;
+	/* after @left more allocations so many fail */
 	uint32_t left;
+	uint32_t fails;
 	uint32_t lost;
 	uint32_t uncharged;
 	struct private_vm vm[PRIVATE_VMS_MAX];
@@ -271,7 +272,9 @@ enum tdx_status private_pamt_add(struct private_host *host, struct private_agent
 				 uint64_t page, const tlbtag_page_t *pair);
 /* The two pages are freed if it succeeds. */
 bool private_pamt_remove(struct private_host *host, struct private_agent *agent, uint64_t page);
+/* All vCPUs leave the guest; lightly: and those that want to, and may, are back. */
 void private_kick(struct private_host *host, struct private_agent *agent);
+void private_kick_lightly(struct private_host *host, struct private_agent *agent);
 /* One step of the agent's operation on the secure table; DONE when it is over. */
 enum private_progress private_sept_step(struct private_host *host, struct private_agent *agent);
 enum private_progress private_control_step(struct private_host *host,
@@ -303,6 +306,11 @@ bool private_agent_run(struct private_host *host, struct private_agent *agent,
 						struct private_agent *agent);
 PRIVATE_STEPS(PRIVATE_AT_DECLARE)
 #undef PRIVATE_AT_DECLARE
+
+/* --- private_walk.c --- */
+
+/* Does this world's fault belong to the old path of splits? */
+bool private_is_old(const struct private_host *host);
 
 /* --- private_oracle.c --- */
 

@@ -193,9 +193,9 @@ enum private_progress private_at_fault_walk(struct private_host *host,
 /* --- a use of its region ------------------------------------------------------------------- */
 
 /* H.6 4: what was not needed serves the rest of the fault. */
-static void give_pair_back(struct private_host *host, struct private_agent *agent)
+static void give_pair_back(struct private_host *host, struct private_agent *agent, bool has_lost)
 {
-	bool frees = has_fault(host, PRIVATE_FAULT_LOSER_FREES);
+	bool frees = has_lost && has_fault(host, PRIVATE_FAULT_LOSER_FREES);
 
 	for (uint32_t i = 0; agent->has_pair && i < TLBTAG_PAIR_PAGES; i++) {
 		if (frees) {
@@ -242,7 +242,7 @@ enum private_progress private_at_fault_get(struct private_host *host,
 		return PROGRESS_WAITS;
 	agent->at = next == TLBTAG_PAMT_ADD ? AT_fault_add : AT_fault_call;
 	if (next != TLBTAG_PAMT_ADD)
-		give_pair_back(host, agent);
+		give_pair_back(host, agent, true);
 	return PROGRESS_DONE;
 }
 
@@ -272,7 +272,7 @@ enum private_progress private_at_fault_add(struct private_host *host,
 		agent->at = AT_fault_call;
 		return PROGRESS_DONE;
 	}
-	give_pair_back(host, agent);
+	give_pair_back(host, agent, false);
 	unfreeze(host, agent);
 	give_table_back(host, agent);
 	return fail(agent, -EIO);

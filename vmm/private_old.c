@@ -100,7 +100,7 @@ enum private_progress private_at_old_track(struct private_host *host,
 		return PROGRESS_DONE;
 	if (status != TDX_SUCCESS)
 		return go(agent, AT_old_undo);
-	private_kick(host, agent);
+	private_kick_lightly(host, agent);
 	return go(agent, AT_old_get);
 }
 

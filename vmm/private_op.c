@@ -22,6 +22,7 @@ enum argument {
 	HOW,
 	AFTER,
 	LEFT,
+	FAILS,
 };
 
 /* Places in a 2 MiB page, and lengths: around its ends, its middle, and beyond. */
@@ -45,40 +46,40 @@ static const uint8_t refusals[] = { TDX_OPERAND_BUSY, TDX_OPERAND_INVALID,
 				    TDX_INTERRUPTED_RESTARTABLE };
 
 #define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
+#define REFUSALS_WAITING 3u
 #define AFTER_MAX 4u
 #define LEFT_MAX 12u
+#define FAILS_MAX 4u
 #define STEPS_LIMIT 24u
 
 /* X(function, name, about, weight, five arguments) */
 #define PRIVATE_OPS(X)                                                                          \
-	X(create, "create", "a TD is made, with its vCPUs", 30, VM, STEPS, NOTHING, NOTHING,     \
+	X(create, "create", "a TD is made, with its vCPUs", 40, VM, STEPS, NOTHING, NOTHING,     \
 	  NOTHING)                                                                              \
-	X(destroy, "destroy", "a TD goes, with all that it has", 3, VM, STEPS, NOTHING, NOTHING, \
+	X(destroy, "destroy", "a TD goes, with all that it has", 6, VM, STEPS, NOTHING, NOTHING, \
 	  NOTHING)                                                                              \
 	X(enter, "enter", "a vCPU enters the guest", 30, VM, VCPU, NOTHING, NOTHING, NOTHING)    \
 	X(exit, "exit", "an interrupt: the vCPU leaves the guest", 6, VM, VCPU, NOTHING,         \
 	  NOTHING, NOTHING)                                                                     \
-	X(fault, "fault", "the vCPU touches a page that is not mapped", 40, VM, VCPU, SLOT,      \
+	X(fault, "fault", "the vCPU touches a page that is not mapped", 60, VM, VCPU, SLOT,      \
 	  PAGE, STEPS)                                                                          \
 	X(accept, "accept", "the guest accepts a page, at level 4K or 2M", 20, VM, VCPU, SLOT,   \
 	  PAGE, LEVEL)                                                                          \
 	X(access, "access", "the guest touches a page that is mapped", 6, VM, VCPU, SLOT, PAGE,  \
 	  NOTHING)                                                                              \
 	X(convert, "convert", "a range becomes shared", 24, VM, SLOT, OFFSET, LENGTH, STEPS)     \
-	X(punch, "punch", "a hole is punched into guest memory", 12, VM, SLOT, OFFSET, LENGTH,   \
+	X(punch, "punch", "a hole is punched into guest memory", 16, VM, SLOT, OFFSET, LENGTH,   \
 	  STEPS)                                                                                \
-	X(privatise, "privatise", "a range becomes private", 12, VM, SLOT, OFFSET, LENGTH,       \
+	X(privatise, "privatise", "a range becomes private", 20, VM, SLOT, OFFSET, LENGTH,       \
 	  NOTHING)                                                                              \
-	X(split, "split", "a 2 MiB mapping is split", 24, VM, SLOT, STEPS, NOTHING, NOTHING)     \
-	X(eager, "split-eagerly", "the same, with pages taken under the shared lock", 10, VM,    \
+	X(split, "split", "a 2 MiB mapping is split", 40, VM, SLOT, STEPS, NOTHING, NOTHING)     \
+	X(eager, "split-eagerly", "the same, with pages taken under the shared lock", 30, VM,    \
 	  SLOT, STEPS, NOTHING, NOTHING)                                                        \
-	X(run, "run", "what was begun goes on", 30, VM, AGENT, STEPS, NOTHING, NOTHING)          \
-	X(refuse, "refuse", "the module will refuse a call", 16, CALL, HOW, AFTER, NOTHING,      \
+	X(run, "run", "what was begun goes on", 40, VM, AGENT, STEPS, NOTHING, NOTHING)          \
+	X(refuse, "refuse", "the module will refuse a call", 6, CALL, HOW, AFTER, NOTHING,      \
 	  NOTHING)                                                                              \
-	X(shortage, "shortage", "after so many more pages there is no memory", 8, LEFT, NOTHING, \
-	  NOTHING, NOTHING, NOTHING)                                                            \
-	X(relief, "relief", "there is memory again", 10, NOTHING, NOTHING, NOTHING, NOTHING,     \
-	  NOTHING)
+	X(shortage, "shortage", "after so many more pages so many are not to be had", 4, LEFT,   \
+	  FAILS, NOTHING, NOTHING, NOTHING)
 
 #define OP_DECLARE(function, name, about, weight, a, b, c, d, e)                                \
 	static bool op_##function(struct private_host *host, const uint8_t *args);
@@ -100,6 +101,7 @@ PRIVATE_OPS(OP_DECLARE)
 #define NAME_HOW "how"
 #define NAME_AFTER "after"
 #define NAME_LEFT "left"
+#define NAME_FAILS "fails"
 
 static const uint8_t op_arguments[][VMM_ARGS] = {
 #define OP_ARGUMENTS(function, name, about, weight, a, b, c, d, e) { a, b, c, d, e },
@@ -156,6 +158,8 @@ unsigned int private_arg_limit(const struct vmm_config *config, unsigned int kin
 		return AFTER_MAX;
 	case LEFT:
 		return LEFT_MAX;
+	case FAILS:
+		return FAILS_MAX;
 	}
 	return 0;
 }
@@ -382,7 +386,7 @@ static bool split(struct private_host *host, const uint8_t *args, bool is_eager)
 	struct private_agent *agent = vm ? idle_walker(vm) : NULL;
 
 	if (!agent || vm->middle[args[1]].kind != TDX_ENTRY_LEAF ||
-	    (is_eager && !host->config.tdx.cache))
+	    (is_eager && (!host->config.tdx.cache || private_is_old(host))))
 		return false;
 	private_agent_begin(host, agent, is_eager ? TASK_EAGER : TASK_SPLIT, AT_walk_mutex);
 	if (host->config.tdx.cache)
@@ -414,26 +418,31 @@ static bool op_run(struct private_host *host, const uint8_t *args)
 
 /* --- what goes wrong ------------------------------------------------------------------------------ */
 
+/* Few at a time: a module that refuses everything shows nothing. */
+static bool may_refuse(const struct private_host *host, enum tdx_call call)
+{
+	uint32_t waiting = 0;
+
+	for (uint32_t i = 0; i < REFUSABLE; i++)
+		waiting += tdx_is_refusing(host->tdx, (enum tdx_call)refusable[i]);
+	return waiting < REFUSALS_WAITING && !tdx_is_refusing(host->tdx, call);
+}
+
 static bool op_refuse(struct private_host *host, const uint8_t *args)
 {
-	return tdx_refuse(host->tdx, (enum tdx_call)refusable[args[0]],
-			  (enum tdx_status)refusals[args[1]], args[2]);
+	enum tdx_call call = (enum tdx_call)refusable[args[0]];
+
+	return may_refuse(host, call) &&
+	       tdx_refuse(host->tdx, call, (enum tdx_status)refusals[args[1]], args[2]);
 }
 
 static bool op_shortage(struct private_host *host, const uint8_t *args)
 {
-	host->is_short = true;
+	if (host->fails)
+		return false;
 	host->left = args[0];
+	host->fails = args[1] + 1u;
 	return true;
-}
-
-static bool op_relief(struct private_host *host, const uint8_t *args)
-{
-	bool was_short = host->is_short;
-
-	(void)args;
-	host->is_short = false;
-	return was_short;
 }
 
 /* --- applying ---------------------------------------------------------------------------------------- */
@@ -487,7 +496,7 @@ static void finish(struct private_host *host)
 
 int private_settle(struct private_host *host, struct vmm_verdict *verdict)
 {
-	host->is_short = false;
+	host->fails = 0;
 	finish(host);
 	private_look(host);
 	for (uint8_t vm = 0; vm < host->config.vms && host->verdict.wrong == VMM_FINE; vm++) {

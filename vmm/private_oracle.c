@@ -262,6 +262,6 @@ void private_look_for_leaks(struct private_host *host)
 			      (unsigned int)tdx_pages_held(host->tdx), stuck);
 	for (uint32_t page = 0; page < host->config.tdx.regions * TDX_REGION_PAGES; page++)
 		if (host->page[page].place != PLACE_FREE && !may_be_left(host, page))
-			private_wrong(host, VMM_LEAK, "page %u is still at place %u", page,
+			private_wrong(host, VMM_LEAK, "page %u was not freed (place %u)", page,
 				      host->page[page].place);
 }

@@ -10,6 +10,17 @@ static struct private_page *page_at(struct private_host *host, tlbtag_page_t pag
 	return &host->page[page];
 }
 
+static const char *place_name(enum private_place place)
+{
+	static const char *const names[] = {
+		"is free", "is in somebody's hands", "is in a vCPU's cache",
+		"is in a VM's supply", "is guest memory", "is half of a pair", "is a table",
+		"is a control page", "is lost",
+	};
+
+	return names[place];
+}
+
 static bool is_page(const struct private_host *host, tlbtag_page_t page)
 {
 	return page != TLBTAG_PAGE_NONE &&
@@ -24,12 +35,14 @@ static bool is_free(const struct private_host *host, uint32_t page)
 
 static bool is_refused(struct private_host *host)
 {
-	if (!host->is_short)
+	if (!host->fails)
 		return false;
-	if (host->left == 0)
-		return true;
-	host->left--;
-	return false;
+	if (host->left) {
+		host->left--;
+		return false;
+	}
+	host->fails--;
+	return true;
 }
 
 static void set_place(struct private_host *host, uint32_t page, enum private_place place)
@@ -41,17 +54,21 @@ static void set_place(struct private_host *host, uint32_t page, enum private_pla
 	host->page[page].place = (uint8_t)place;
 }
 
-/* Near: the lowest region that has a page; else one after the other. */
-static uint32_t find_region(struct private_host *host)
+/*
+ * The lowest region that has a page, which many uses share; or, for tables and guest
+ * memory, one after the other, so that many uses are the first.
+ */
+static uint32_t find_region(struct private_host *host, enum private_kind kind)
 {
+	bool near = host->config.tdx.near || kind == KIND_CONTROL || kind == KIND_PAMT;
 	uint32_t small = host->config.tdx.small;
 
 	for (uint32_t i = 0; i < small; i++) {
-		uint32_t region = host->config.tdx.near ? i : (host->next_region + i) % small;
+		uint32_t region = near ? i : (host->next_region + i) % small;
 
 		if (!host->free_count[region])
 			continue;
-		host->next_region = region + 1;
+		host->next_region = near ? host->next_region : region + 1;
 		return region;
 	}
 	for (uint32_t region = small; region < host->config.tdx.regions; region++)
@@ -74,25 +91,17 @@ static uint32_t find_page(struct private_host *host, uint32_t region)
 	return 0;
 }
 
-/* Pages for splits are for the VM, so they are charged to it. */
-static uint8_t charged_to(const struct private_host *host, uint8_t vm, enum private_kind kind)
-{
-	bool is_forgotten = has_fault(host, PRIVATE_FAULT_UNCHARGED) && kind == KIND_PAMT;
-
-	return is_forgotten ? PRIVATE_NOBODY : vm;
-}
-
 tlbtag_page_t private_page_alloc(struct private_host *host, uint8_t vm, enum private_kind kind)
 {
-	uint32_t region = is_refused(host) ? UINT32_MAX : find_region(host);
+	uint32_t region = is_refused(host) ? UINT32_MAX : find_region(host, kind);
 	uint32_t page = region == UINT32_MAX ? 0 : find_page(host, region);
 
 	if (!page)
 		return TLBTAG_PAGE_NONE;
 	set_place(host, page, PLACE_HAND);
 	host->page[page].kind = (uint8_t)kind;
-	host->page[page].vm = charged_to(host, vm, kind);
-	host->uncharged += host->page[page].vm == PRIVATE_NOBODY;
+	host->page[page].vm = vm;
+	host->uncharged += vm == PRIVATE_NOBODY;
 	tdx_host_use(host->tdx, page);
 	return page;
 }
@@ -130,8 +139,9 @@ void private_page_move(struct private_host *host, tlbtag_page_t page, enum priva
 		return;
 	}
 	if (page_at(host, page)->place != from)
-		private_wrong(host, VMM_TWICE, "page %u goes from place %u to %u, but it is at %u",
-			      (unsigned int)page, from, to, page_at(host, page)->place);
+		private_wrong(host, VMM_TWICE, "page %u should be one that %s, but it %s",
+			      (unsigned int)page, place_name(from),
+			      place_name((enum private_place)page_at(host, page)->place));
 	set_place(host, (uint32_t)page, to);
 }
 

@@ -69,6 +69,12 @@ enum private_progress private_at_walk_reserve(struct private_host *host,
 
 /* --- pages from the shared cache ---------------------------------------------------------- */
 
+/* H.6 6: pages for the VM's splits are the VM's. */
+static uint8_t charged_to(const struct private_host *host, const struct private_agent *agent)
+{
+	return has_fault(host, PRIVATE_FAULT_UNCHARGED) ? PRIVATE_NOBODY : agent->vm;
+}
+
 /* One page at a time, and each time the cache is asked again. */
 enum private_progress private_at_walk_alloc(struct private_host *host,
 					    struct private_agent *agent)
@@ -78,7 +84,8 @@ enum private_progress private_at_walk_alloc(struct private_host *host,
 
 	if (!wants_table && !tlbtag_supply_need_topup(&vm->supply))
 		return go(agent, agent->task == TASK_EAGER ? AT_eager_lock : AT_walk_lock);
-	agent->spare = private_page_alloc(host, agent->vm, wants_table ? KIND_SEPT : KIND_PAMT);
+	agent->spare = private_page_alloc(host, charged_to(host, agent),
+					  wants_table ? KIND_SEPT : KIND_PAMT);
 	if (agent->spare == TLBTAG_PAGE_NONE) {
 		agent->error = -ENOMEM;
 		return go(agent, AT_walk_leave);
@@ -197,7 +204,7 @@ static enum private_progress run_dry(struct private_host *host, struct private_a
 	return fail(agent, -ENOMEM);
 }
 
-static bool is_old(const struct private_host *host)
+bool private_is_old(const struct private_host *host)
 {
 	return has_fault(host, PRIVATE_FAULT_RETRY_PAIR) ||
 	       has_fault(host, PRIVATE_FAULT_LOCK_OVER_KICK) ||
@@ -223,7 +230,7 @@ enum private_progress private_at_walk_take(struct private_host *host,
 		private_unlock(host, agent);
 		return go(agent, AT_walk_alloc);
 	}
-	if (is_old(host))
+	if (private_is_old(host))
 		return go(agent, AT_walk_begin);
 	if (!has_kit && take_kit(host, agent))
 		return run_dry(host, agent);
@@ -248,7 +255,7 @@ enum private_progress private_at_walk_begin(struct private_host *host,
 					    struct private_agent *agent)
 {
 	aim(host, agent, agent->first[agent->first_next], TDX_2M);
-	if (is_old(host))
+	if (private_is_old(host))
 		return go(agent, AT_old_block);
 	agent->step = tlbtag_sept_split(&agent->op, &host->pamt, &agent->kit, &agent->where);
 	return go(agent, AT_walk_split);
@@ -300,7 +307,7 @@ static void give_kit(struct private_host *host, struct private_agent *agent)
 enum private_progress private_at_walk_give(struct private_host *host,
 					   struct private_agent *agent)
 {
-	if (!is_old(host))
+	if (!private_is_old(host))
 		give_kit(host, agent);
 	if (agent->error)
 		return go(agent, AT_walk_unlock);

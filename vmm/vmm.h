@@ -101,8 +101,9 @@ const char *vmm_policy_name(unsigned int policy);
  * @dynamic_pamt: 4 KiB pages need metadata pages
  * @cache: splits get their pages from a shared cache, else by reservation
  * @huge: guest memory may be mapped by 2 MiB
- * @near: pages are allocated close to each other: few regions, many uses
+ * @near: tables are allocated close to each other: few regions, many uses
  * @contended: whatever vCPUs in the guest can make busy is busy
+ * @restless: vCPUs that are kicked, and not kept out, enter again at once
  * @trusting: the module does not check whether translations were tracked
  * @erratum: pages that come back must be reset
  * @interruptible: the module may interrupt DEMOTE
@@ -115,6 +116,7 @@ struct vmm_private {
 	bool huge;
 	bool near;
 	bool contended;
+	bool restless;
 	bool trusting;
 	bool erratum;
 	bool interruptible;
