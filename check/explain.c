@@ -75,8 +75,13 @@ static void print_step(const struct check_world *world, const struct vmm_op *op,
 	unsigned int args = check_world_args(world, op->kind);
 
 	fprintf(out, "%-*s", args ? width : 0, info->name);
-	for (unsigned int i = 0; i < args; i++)
+	for (unsigned int i = 0; i < args; i++) {
+		const char *word = world->arg_word ? world->arg_word(op->kind, i, op->arg[i]) : NULL;
+
 		fprintf(out, " %s=%u", info->args[i], op->arg[i]);
+		if (word)
+			fprintf(out, "(%s)", word);
+	}
 }
 
 static void print_steps(const struct check_world *world, const struct story *story,

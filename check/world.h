@@ -22,6 +22,7 @@ struct seed;
  * @config_init ... @digest: as vmm_config_init() ... vmm_digest(); without @digest
  *	it cannot be explored
  * @config_draw: chance decides what it is made of; NULL: as a world of flushes
+ * @arg_word: what a value of an argument stands for, or NULL; may be NULL itself
  * @wrong_meaning: a line about a verdict; NULL: about flushes
  * @policy_name, @policies: names of the values of a configuration's policy
  */
@@ -39,6 +40,7 @@ struct check_world {
 	unsigned int (*arg_limit)(const struct vmm_config *config, unsigned int kind,
 				  unsigned int arg);
 	void (*config_draw)(struct seed *seed, struct vmm_config *config);
+	const char *(*arg_word)(unsigned int kind, unsigned int arg, unsigned int value);
 	const char *(*wrong_name)(enum vmm_wrong wrong);
 	const char *(*wrong_meaning)(enum vmm_wrong wrong);
 	struct vmm *(*create)(const struct vmm_config *config);

@@ -82,6 +82,7 @@ const struct check_world *check_world_private(void)
 		.policy_name = policy_name,
 		.policies = 1,
 		.arg_limit = private_arg_limit,
+		.arg_word = private_arg_word,
 		.wrong_name = private_wrong_name,
 		.wrong_meaning = private_wrong_meaning,
 		.create = create,

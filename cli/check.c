@@ -246,7 +246,7 @@ static bool take_seed(void *cookie, uint64_t task, const void *data, size_t size
 	}
 	if (head.result)
 		report_found(run, seed, &head, end);
-	progress("seed %" PRIu64 ": %" PRIu64 " operations, %.1f million accesses per second",
+	progress("seed %" PRIu64 ": %" PRIu64 " operations, %.1f million checks per second",
 		 seed, run->tally.ops,
 		 (double)run->tally.accesses / 1e6 / (clock_seconds() - run->request->began));
 	return !run->error && (!run->found || run->request->keep_going) &&
@@ -272,8 +272,9 @@ static void print_sum(struct seed_run *run)
 
 	if (!run->request->json) {
 		printf("%" PRIu64 " seeds, %" PRIu64 " stories, %" PRIu64 " operations, %" PRIu64
-		       " checked accesses: ",
-		       tally->seeds, tally->stories, tally->ops, tally->accesses);
+		       " checked %s: ",
+		       tally->seeds, tally->stories, tally->ops, tally->accesses,
+		       run->options.world->is_private ? "counters and entries" : "accesses");
 		if (run->found)
 			printf("%u wrong\n", run->found);
 		else
@@ -281,7 +282,7 @@ static void print_sum(struct seed_run *run)
 		return;
 	}
 	object = json_object();
-	tally_json(tally, object);
+	tally_json(run->options.world, tally, object);
 	json_object_set(object, "wrong", run->wrong);
 	check_add_timing(run->request, tally, object);
 	json_write(object);

@@ -72,13 +72,25 @@ json_t *found_json(const struct check_world *world, const struct story *story,
 	return object;
 }
 
-void tally_json(const struct run_tally *tally, json_t *object)
+/* What private_counts() says. */
+static void add_private(const struct run_tally *tally, json_t *object)
+{
+	json_object_set_new(object, "splits", json_of_count(tally->flushes));
+	json_object_set_new(object, "refused", json_of_count(tally->spare));
+	json_object_set_new(object, "retries", json_of_count(tally->syncs));
+}
+
+void tally_json(const struct check_world *world, const struct run_tally *tally, json_t *object)
 {
 	json_object_set_new(object, "seeds", json_of_count(tally->seeds));
 	json_object_set_new(object, "stories", json_of_count(tally->stories));
 	json_object_set_new(object, "ops", json_of_count(tally->ops));
 	json_object_set_new(object, "accesses", json_of_count(tally->accesses));
 	json_object_set_new(object, "entries", json_of_count(tally->entries));
+	if (world->is_private) {
+		add_private(tally, object);
+		return;
+	}
 	json_object_set_new(object, "flushes", json_of_count(tally->flushes));
 	json_object_set_new(object, "spare", json_of_count(tally->spare));
 	json_object_set_new(object, "syncs", json_of_count(tally->syncs));

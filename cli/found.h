@@ -15,7 +15,7 @@ json_t *found_json(const struct check_world *world, const struct story *story,
 		   const struct story_end *end);
 
 /* Numbers of a tally, into an object. */
-void tally_json(const struct run_tally *tally, json_t *object);
+void tally_json(const struct check_world *world, const struct run_tally *tally, json_t *object);
 
 /* --- options: each complains and returns false if it does not like the text --- */
 

@@ -23,6 +23,8 @@ void private_config_suit(struct vmm_config *config, uint32_t fault);
 const char *private_config_check(const struct vmm_config *config);
 unsigned int private_arg_limit(const struct vmm_config *config, unsigned int kind,
 			       unsigned int arg);
+/* What a value stands for; NULL: for itself. */
+const char *private_arg_word(unsigned int kind, unsigned int arg, unsigned int value);
 const char *private_wrong_name(enum vmm_wrong wrong);
 /* One line: what that means. */
 const char *private_wrong_meaning(enum vmm_wrong wrong);
@@ -36,6 +38,11 @@ int private_apply(struct private_host *host, const struct vmm_op *op,
 		  struct vmm_verdict *verdict);
 /* Everything that was begun ends, all VMs go, and nothing must be left. */
 int private_settle(struct private_host *host, struct vmm_verdict *verdict);
+/*
+ * Of its fields @accesses counts the counters and entries that the oracle compared,
+ * @flushes the mappings split, @spare the SEAMCALLs refused by injection, @syncs how
+ * often vCPUs were kept out for a retry.
+ */
 const struct vmm_counts *private_counts(const struct private_host *host);
 
 #endif

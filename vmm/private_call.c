@@ -17,6 +17,9 @@ enum tdx_status private_judge(struct private_host *host, const struct private_ag
 	bool was_injected = refused != host->refused;
 
 	host->refused = refused;
+	host->counts.spare = refused;
+	host->counts.entries += call == TDX_CALL_VP_ENTER && status == TDX_SUCCESS;
+	host->counts.flushes += call == TDX_CALL_PAGE_DEMOTE && status == TDX_SUCCESS;
 	if (status == TDX_SUCCESS || status == TDX_OPERAND_BUSY ||
 	    status == TDX_INTERRUPTED_RESTARTABLE || was_injected)
 		return status;
@@ -163,7 +166,7 @@ static void lose_kit(struct private_host *host, const struct private_agent *agen
 	private_page_move(host, agent->kit.sept, PLACE_HAND, PLACE_LOST);
 	for (uint32_t i = 0; i < agent->kit.pamt_count; i++)
 		private_page_move(host, agent->kit.pamt[i], PLACE_HAND, PLACE_LOST);
-	host->lost++;
+	host->lost_uses[region_of_page(agent->kit.sept)]++;
 }
 
 static enum tdx_status sept_demote(struct private_host *host, struct private_agent *agent)
@@ -269,6 +272,7 @@ static enum tdx_status seamcall(struct private_host *host, struct private_agent 
 static void stop_vcpus(struct private_host *host, struct private_agent *agent, bool stop)
 {
 	vm_of(host, agent)->is_stopped = stop;
+	host->counts.syncs += stop;
 	if (stop)
 		private_kick(host, agent);
 }

@@ -228,7 +228,7 @@ struct private_host {
 	/* after @left more allocations so many fail */
 	uint32_t left;
 	uint32_t fails;
-	uint32_t lost;
+	uint32_t lost_uses[PRIVATE_REGIONS_MAX]; /* by an interrupted DEMOTE */
 	uint32_t uncharged;
 	struct private_vm vm[PRIVATE_VMS_MAX];
 	struct vmm_counts counts;

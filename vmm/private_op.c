@@ -164,6 +164,33 @@ unsigned int private_arg_limit(const struct vmm_config *config, unsigned int kin
 	return 0;
 }
 
+const char *private_arg_word(unsigned int kind, unsigned int arg, unsigned int value)
+{
+	static const char *const offset_words[] = { "first page", "second page", "page 100",
+						    "page 255", "page 256", "last page" };
+	static const char *const length_words[] = { "1 page", "2 pages", "100", "256", "511", "512",
+						    "513", "1023", "1024", "1500", "all" };
+	static const char *const level_words[] = { "4K", "2M" };
+
+	_Static_assert(sizeof(offset_words) / sizeof(char *) == OFFSETS, "a word for each");
+	_Static_assert(sizeof(length_words) / sizeof(char *) == LENGTHS, "a word for each");
+	switch ((enum argument)op_arguments[kind][arg]) {
+	case PAGE:
+	case OFFSET:
+		return offset_words[value];
+	case LENGTH:
+		return length_words[value];
+	case LEVEL:
+		return level_words[value];
+	case CALL:
+		return tdx_call_name((enum tdx_call)refusable[value]);
+	case HOW:
+		return tdx_status_name((enum tdx_status)refusals[value]);
+	default:
+		return NULL;
+	}
+}
+
 /* --- who may --------------------------------------------------------------------------- */
 
 static struct private_vm *live_vm(struct private_host *host, const uint8_t *args)

@@ -126,7 +126,7 @@ static uint32_t regions_in_motion(const struct private_host *host)
 static void look_at_region(struct private_host *host, uint32_t region)
 {
 	uint64_t first = (uint64_t)region * TDX_REGION_PAGES;
-	uint32_t uses = tdx_region_uses(host->tdx, region);
+	uint32_t uses = tdx_region_uses(host->tdx, region) + host->lost_uses[region];
 	bool has_pair = tdx_region_has_pair(host->tdx, region);
 	uint32_t counted = tlbtag_pamt_uses(&host->pamt, first);
 	bool is_counted = tlbtag_pamt_is_installed(&host->pamt, first);
