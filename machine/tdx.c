@@ -175,6 +175,11 @@ bool tdx_refuse(struct tdx *tdx, enum tdx_call call, enum tdx_status status, uin
 	return true;
 }
 
+bool tdx_is_refusing(const struct tdx *tdx, enum tdx_call call)
+{
+	return tdx->refusal[call].status != TDX_SUCCESS;
+}
+
 uint64_t tdx_calls(const struct tdx *tdx, enum tdx_call call)
 {
 	return tdx->calls[call];
@@ -210,6 +215,13 @@ static bool may_be_busy(const struct tdx *tdx, enum tdx_call call, uint32_t td)
 	return td != TDX_PAGE_NONE && tdx_td_is_contended(tdx, td);
 }
 
+/* What a module may answer that has no defect, to a host that has none. */
+static bool is_honest(const struct tdx *tdx, uint32_t td, enum tdx_status status)
+{
+	return status == TDX_INTERRUPTED_RESTARTABLE ||
+	       (status == TDX_OPERAND_BUSY && td != TDX_PAGE_NONE && tdx_td_is_contended(tdx, td));
+}
+
 static enum tdx_status refuse(struct tdx *tdx, enum tdx_call call, uint32_t td)
 {
 	struct tdx_refusal *refusal = &tdx->refusal[call];
@@ -224,7 +236,7 @@ static enum tdx_status refuse(struct tdx *tdx, enum tdx_call call, uint32_t td)
 	if (status == TDX_OPERAND_BUSY && !may_be_busy(tdx, call, td))
 		return TDX_SUCCESS;
 	refusal->status = TDX_SUCCESS;
-	tdx->refused += status != TDX_OPERAND_BUSY || !tdx_td_is_contended(tdx, td);
+	tdx->refused += !is_honest(tdx, td, status);
 	return status;
 }
 

@@ -207,10 +207,16 @@ const char *tdx_harm_text(enum tdx_harm_kind what);
  */
 bool tdx_refuse(struct tdx *tdx, enum tdx_call call, enum tdx_status status, uint32_t after);
 
+/* Is such a call waited for? */
+bool tdx_is_refusing(const struct tdx *tdx, enum tdx_call call);
+
 /* Calls up to now, however they ended. */
 uint64_t tdx_calls(const struct tdx *tdx, enum tdx_call call);
 uint64_t tdx_calls_all(const struct tdx *tdx);
-/* Calls that ended as tdx_refuse() said, other than BUSY. */
+/*
+ * Calls that ended as tdx_refuse() said, and as a sound module never answers: neither
+ * BUSY with a vCPU in the guest nor INTERRUPTED.
+ */
 uint64_t tdx_refused(const struct tdx *tdx);
 
 /* --- the host and its memory --------------------------------------------------------- */
