@@ -39,7 +39,7 @@ void private_kill(struct private_host *host, struct private_agent *agent)
 	private_kick(host, agent);
 }
 
-/* --- pairs ---------------------------------------------------------------------- */
+/* --- pairs ----------------------------------------------------------------- */
 
 enum tdx_status private_pamt_add(struct private_host *host, struct private_agent *agent,
 				 uint64_t page, const tlbtag_page_t *pair)
@@ -84,7 +84,7 @@ void private_put(struct private_host *host, struct private_agent *agent, uint64_
 		agent->at = AT_fault_remove;
 }
 
-/* --- vCPUs out --------------------------------------------------------------------- */
+/* --- vCPUs out ------------------------------------------------------------- */
 
 void private_kick(struct private_host *host, struct private_agent *agent)
 {
@@ -110,7 +110,7 @@ void private_kick_lightly(struct private_host *host, struct private_agent *agent
 				      tdx_vp_enter(host->tdx, agent->vm, vcpu));
 }
 
-/* --- the steps of an operation on the secure table ------------------------------------ */
+/* --- the steps of an operation on the secure table ------------------------- */
 
 static struct tdx_where where_of(const struct private_agent *agent)
 {
@@ -324,7 +324,7 @@ enum private_progress private_sept_step(struct private_host *host, struct privat
 	return waited && agent->step == TLBTAG_SEPT_WAIT ? PROGRESS_WAITS : PROGRESS_DONE;
 }
 
-/* --- the steps of a control page ------------------------------------------------------- */
+/* --- the steps of a control page ------------------------------------------- */
 
 static enum tlbtag_control_step control_alloc(struct private_host *host,
 					      struct private_agent *agent)

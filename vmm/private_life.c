@@ -13,7 +13,7 @@ static enum private_progress go(struct private_agent *agent, enum private_at at)
 	return PROGRESS_DONE;
 }
 
-/* --- creation ----------------------------------------------------------------------- */
+/* --- creation -------------------------------------------------------------- */
 
 static uint32_t control_pages(const struct private_host *host)
 {
@@ -115,7 +115,7 @@ enum private_progress private_at_life_start(struct private_host *host,
 	return PROGRESS_DONE;
 }
 
-/* --- the end: its key first, so that nothing needs to be blocked ------------------------- */
+/* --- the end: its key first, so that nothing needs to be blocked ----------- */
 
 enum private_progress private_at_life_flush(struct private_host *host,
 					    struct private_agent *agent)

@@ -5,7 +5,7 @@
  */
 #include "private_inside.h"
 
-/* --- what arguments stand for --------------------------------------------------------- */
+/* --- what arguments stand for ---------------------------------------------- */
 
 enum argument {
 	NOTHING = 0,
@@ -191,7 +191,7 @@ const char *private_arg_word(unsigned int kind, unsigned int arg, unsigned int v
 	}
 }
 
-/* --- who may --------------------------------------------------------------------------- */
+/* --- who may --------------------------------------------------------------- */
 
 static struct private_vm *live_vm(struct private_host *host, const uint8_t *args)
 {
@@ -238,7 +238,7 @@ static uint64_t end_at(uint64_t begin, uint8_t length)
 	return end < PRIVATE_GFNS ? end : PRIVATE_GFNS;
 }
 
-/* --- the life of a VM -------------------------------------------------------------------- */
+/* --- the life of a VM ------------------------------------------------------ */
 
 static bool op_create(struct private_host *host, const uint8_t *args)
 {
@@ -263,7 +263,7 @@ static bool op_destroy(struct private_host *host, const uint8_t *args)
 	return true;
 }
 
-/* --- guests ---------------------------------------------------------------------------------- */
+/* --- guests ---------------------------------------------------------------- */
 
 static bool op_enter(struct private_host *host, const uint8_t *args)
 {
@@ -334,12 +334,12 @@ static bool op_access(struct private_host *host, const uint8_t *args)
 		return false;
 	if (tdx_guest_access(host->tdx, args[0], args[1], gfn, &page) == TDX_SUCCESS &&
 	    page != host->vm[args[0]].backing[gfn])
-		private_wrong(host, VMM_TWICE, "guest page %u leads to page %u, which is not its own",
+		private_wrong(host, VMM_TWICE, "guest page %u leads to page %u, not its own",
 			      (unsigned int)gfn, page);
 	return true;
 }
 
-/* --- walkers ------------------------------------------------------------------------------------ */
+/* --- walkers --------------------------------------------------------------- */
 
 /* The same, looked at page by page. */
 static uint32_t count_straddlers(uint64_t begin, uint64_t end)
@@ -443,7 +443,7 @@ static bool op_run(struct private_host *host, const uint8_t *args)
 	return !is_idle(agent) && private_agent_run(host, agent, args[2]);
 }
 
-/* --- what goes wrong ------------------------------------------------------------------------------ */
+/* --- what goes wrong ------------------------------------------------------- */
 
 /* Few at a time: a module that refuses everything shows nothing. */
 static bool may_refuse(const struct private_host *host, enum tdx_call call)
@@ -472,7 +472,7 @@ static bool op_shortage(struct private_host *host, const uint8_t *args)
 	return true;
 }
 
-/* --- applying ---------------------------------------------------------------------------------------- */
+/* --- applying -------------------------------------------------------------- */
 
 static bool in_range(const struct private_host *host, const struct vmm_op *op)
 {
@@ -500,7 +500,7 @@ int private_apply(struct private_host *host, const struct vmm_op *op, struct vmm
 	return -1;
 }
 
-/* --- the end of a story -------------------------------------------------------------------------------- */
+/* --- the end of a story ---------------------------------------------------- */
 
 static bool run_all(struct private_host *host)
 {
