@@ -25,7 +25,8 @@ static bool is_where(const struct tdx *tdx, struct tdx_where where)
 	if (where.level == TDX_1G)
 		return where.gfn % TDX_REGION_PAGES == 0 &&
 		       slot % tdx->config.slots_per_table == 0;
-	return where.level == TDX_4K || where.gfn % TDX_REGION_PAGES == 0;
+	return where.level == TDX_4K ||
+	       (where.level == TDX_2M && where.gfn % TDX_REGION_PAGES == 0);
 }
 
 /* The entry itself; NULL where no table leads to it. */

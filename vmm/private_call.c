@@ -198,13 +198,28 @@ static enum tdx_status sept_remove(struct private_host *host, struct private_age
 	return status;
 }
 
-static void write_back(struct private_host *host, const struct private_agent *agent)
+bool private_page_clean(struct private_host *host, struct private_agent *agent, uint32_t page)
 {
+	enum tdx_status status = tdx_phymem_page_wbinvd(host->tdx, page);
+
+	status = private_judge(host, agent, TDX_CALL_PAGE_WBINVD, status);
+	tdx_host_reset(host->tdx, page);
+	return status == TDX_SUCCESS;
+}
+
+/* A page that cannot be written back is nobody's any more. */
+static void write_back(struct private_host *host, struct private_agent *agent)
+{
+	struct private_vm *vm = vm_of(host, agent);
+
 	for (uint32_t i = 0; i < page_count(agent); i++) {
 		uint32_t page = (uint32_t)agent->where.guest_pfn + i;
 
-		tdx_phymem_page_wbinvd(host->tdx, page);
-		tdx_host_reset(host->tdx, page);
+		if (private_page_clean(host, agent, page))
+			continue;
+		private_page_move(host, page, PLACE_BACKING, PLACE_LOST);
+		vm->backing[agent->cursor + i] = 0;
+		vm->is_folio[agent->cursor / TDX_REGION_PAGES] = false;
 	}
 }
 

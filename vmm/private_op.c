@@ -32,12 +32,14 @@ static const uint16_t lengths[] = { 1, 2, 100, 256, 511, 512, 513, 1023, 1024, 1
 #define OFFSETS (sizeof(offsets) / sizeof(offsets[0]))
 #define LENGTHS (sizeof(lengths) / sizeof(lengths[0]))
 
-/* Calls that an operation can have refused: all that a plan has an answer for. */
+/* Calls that an operation can have refused: all that the host makes. */
 static const uint8_t refusable[] = {
 	TDX_CALL_PAMT_ADD, TDX_CALL_PAMT_REMOVE, TDX_CALL_PAGE_DEMOTE, TDX_CALL_RANGE_BLOCK,
 	TDX_CALL_MEM_TRACK, TDX_CALL_PAGE_REMOVE, TDX_CALL_RANGE_UNBLOCK, TDX_CALL_SEPT_ADD,
 	TDX_CALL_PAGE_AUG, TDX_CALL_VP_ENTER, TDX_CALL_MNG_CREATE, TDX_CALL_MNG_ADDCX,
-	TDX_CALL_VP_CREATE, TDX_CALL_VP_ADDCX,
+	TDX_CALL_VP_CREATE, TDX_CALL_VP_ADDCX, TDX_CALL_MNG_INIT, TDX_CALL_VP_INIT,
+	TDX_CALL_MR_FINALIZE, TDX_CALL_VP_FLUSH, TDX_CALL_MNG_VPFLUSHDONE, TDX_CALL_CACHE_WB,
+	TDX_CALL_MNG_KEY_FREEID, TDX_CALL_PAGE_RECLAIM, TDX_CALL_PAGE_WBINVD,
 };
 
 #define REFUSABLE (sizeof(refusable) / sizeof(refusable[0]))

@@ -242,24 +242,19 @@ void private_look(struct private_host *host)
 	}
 }
 
-/* What may be left: pairs whose removal failed, and pages of an interrupted DEMOTE. */
+/*
+ * What may be left: what the module refused to give back, its pairs, and what could
+ * not be written back.
+ */
 static bool may_be_left(const struct private_host *host, uint32_t page)
 {
-	if (host->page[page].place == PLACE_LOST)
-		return true;
-	return host->page[page].place == PLACE_PAMT &&
-	       tdx_page_use(host->tdx, page) == TDX_USE_PAMT;
+	bool is_pamt = tdx_page_use(host->tdx, page) == TDX_USE_PAMT;
+
+	return host->page[page].place == (is_pamt ? PLACE_PAMT : PLACE_LOST);
 }
 
 void private_look_for_leaks(struct private_host *host)
 {
-	uint32_t stuck = 0;
-
-	for (uint32_t region = 0; region < host->config.tdx.regions; region++)
-		stuck += tdx_region_has_pair(host->tdx, region);
-	if (tdx_pages_held(host->tdx) != (uint64_t)stuck * TDX_PAIR_PAGES)
-		private_wrong(host, VMM_LEAK, "the module has %u pages, and %u pairs are stuck",
-			      (unsigned int)tdx_pages_held(host->tdx), stuck);
 	for (uint32_t page = 0; page < host->config.tdx.regions * TDX_REGION_PAGES; page++)
 		if (host->page[page].place != PLACE_FREE && !may_be_left(host, page))
 			private_wrong(host, VMM_LEAK, "page %u was not freed (place %u)", page,
