@@ -76,8 +76,10 @@ static void print_step(const struct check_world *world, const struct vmm_op *op,
 
 	fprintf(out, "%-*s", args ? width : 0, info->name);
 	for (unsigned int i = 0; i < args; i++) {
-		const char *word = world->arg_word ? world->arg_word(op->kind, i, op->arg[i]) : NULL;
+		const char *word = NULL;
 
+		if (world->arg_word)
+			word = world->arg_word(op->kind, i, op->arg[i]);
 		fprintf(out, " %s=%u", info->args[i], op->arg[i]);
 		if (word)
 			fprintf(out, "(%s)", word);

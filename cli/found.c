@@ -167,8 +167,8 @@ const char *pins_wrong(const struct check_world *world, const struct config_pins
 
 	for (unsigned int i = 0; i < config_key_count; i++)
 		if (pins->pinned[i] && !config_has_key(world, &config_keys[i]))
-			return world->is_private ? "--vendor and --forgetful are about flushes"
-						 : "a key that is about private memory";
+			return "what is about flushes has no meaning in private memory, or the "
+			       "reverse";
 	seed_init(&seed, 0);
 	return check_config_from_seed(world, &seed, pins, &config);
 }

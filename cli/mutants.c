@@ -473,10 +473,13 @@ static const struct check_world *world_of_key(const struct mutants *mutants, con
 {
 	size_t size = strcspn(text, "=");
 
-	for (unsigned int i = 0; i < config_key_count; i++)
-		if (strlen(config_keys[i].name) == size && !memcmp(config_keys[i].name, text, size) &&
-		    !config_has_key(mutants->worlds[0], &config_keys[i]))
+	for (unsigned int i = 0; i < config_key_count; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		if (strlen(key->name) == size && !memcmp(key->name, text, size) &&
+		    !config_has_key(mutants->worlds[0], key))
 			return mutants->worlds[1];
+	}
 	return mutants->worlds[0];
 }
 

@@ -37,7 +37,7 @@ const char *tdx_status_name(enum tdx_status status)
 	return (unsigned int)status < TDX_STATUSES ? names[status] : "?";
 }
 
-/* --- made and unmade ----------------------------------------------------------- */
+/* --- made and unmade ------------------------------------------------------- */
 
 void tdx_config_init(struct tdx_config *config)
 {
@@ -134,7 +134,7 @@ uint64_t tdx_features(const struct tdx *tdx)
 	       (tdx->config.demote_interruptible ? 0 : TDX_FEATURE_DEMOTE_WHOLE);
 }
 
-/* --- harm, refusals, counts ------------------------------------------------------ */
+/* --- harm, refusals, counts ------------------------------------------------ */
 
 const struct tdx_harm *tdx_harm(const struct tdx *tdx)
 {
@@ -260,7 +260,7 @@ enum tdx_status tdx_invalid(struct tdx *tdx, enum tdx_call call)
 	return TDX_OPERAND_INVALID;
 }
 
-/* --- pages ------------------------------------------------------------------------ */
+/* --- pages ----------------------------------------------------------------- */
 
 bool tdx_has_page(const struct tdx *tdx, uint32_t page)
 {
@@ -375,7 +375,7 @@ void tdx_page_release(struct tdx *tdx, uint32_t page)
 	it->use = TDX_USE_NONE;
 }
 
-/* --- regions as one page -------------------------------------------------------------- */
+/* --- regions as one page --------------------------------------------------- */
 
 enum tdx_status tdx_region_check(struct tdx *tdx, uint32_t page)
 {
@@ -492,7 +492,7 @@ enum tdx_status tdx_pamt_remove(struct tdx *tdx, uint32_t region, uint32_t pages
 	return TDX_SUCCESS;
 }
 
-/* --- for oracles ---------------------------------------------------------------------- */
+/* --- for oracles ----------------------------------------------------------- */
 
 enum tdx_use tdx_page_use(const struct tdx *tdx, uint32_t page)
 {

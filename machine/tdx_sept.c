@@ -25,7 +25,8 @@ static bool is_where(const struct tdx *tdx, struct tdx_where where)
 	if (where.level == TDX_1G)
 		return where.gfn % TDX_REGION_PAGES == 0 &&
 		       slot % tdx->config.slots_per_table == 0;
-	return where.level == TDX_4K || where.gfn % TDX_REGION_PAGES == 0;
+	return where.level == TDX_4K ||
+	       (where.level == TDX_2M && where.gfn % TDX_REGION_PAGES == 0);
 }
 
 /* The entry itself; NULL where no table leads to it. */
@@ -69,7 +70,7 @@ static enum tdx_status begin(struct tdx *tdx, enum tdx_call call, struct tdx_whe
 	return find_slot(tdx, where, slot);
 }
 
-/* --- who may have a translation cached ------------------------------------------------ */
+/* --- who may have a translation cached ------------------------------------- */
 
 static uint8_t find_holders(const struct tdx *tdx, const struct tdx_td *td,
 			    const struct tdx_slot *slot)
@@ -122,7 +123,7 @@ static void look_for_stale(struct tdx *tdx, const struct tdx_td *td, const struc
 			tdx_do_harm(tdx, TDX_HARM_STALE, slot->page, vcpu);
 }
 
-/* --- tables and pages in ---------------------------------------------------------------- */
+/* --- tables and pages in --------------------------------------------------- */
 
 static void link_leaves(struct tdx *tdx, struct tdx_where where)
 {
@@ -210,7 +211,7 @@ enum tdx_status tdx_mem_page_aug(struct tdx *tdx, struct tdx_where where, uint32
 	return map(tdx, TDX_CALL_PAGE_AUG, where, page);
 }
 
-/* --- blocked, tracked, out ---------------------------------------------------------------- */
+/* --- blocked, tracked, out ------------------------------------------------- */
 
 enum tdx_status tdx_mem_range_block(struct tdx *tdx, struct tdx_where where)
 {
@@ -338,7 +339,7 @@ enum tdx_status tdx_mem_page_remove(struct tdx *tdx, struct tdx_where where)
 	return TDX_SUCCESS;
 }
 
-/* --- the guest ------------------------------------------------------------------------------ */
+/* --- the guest ------------------------------------------------------------- */
 
 static enum tdx_status violate(struct tdx *tdx, uint32_t td, uint32_t vcpu)
 {
@@ -422,7 +423,7 @@ bool tdx_guest_may_reach(const struct tdx *tdx, uint32_t td, uint32_t vcpu, uint
 	return true;
 }
 
-/* --- for oracles ------------------------------------------------------------------------------ */
+/* --- for oracles ----------------------------------------------------------- */
 
 struct tdx_entry tdx_entry(const struct tdx *tdx, struct tdx_where where)
 {

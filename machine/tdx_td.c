@@ -133,7 +133,7 @@ enum tdx_status tdx_mr_finalize(struct tdx *tdx, uint32_t td)
 	return status;
 }
 
-/* --- the end of a TD ------------------------------------------------------------- */
+/* --- the end of a TD ------------------------------------------------------- */
 
 static bool are_vcpus_flushed(const struct tdx *tdx, uint32_t td)
 {
@@ -246,7 +246,7 @@ enum tdx_status tdx_phymem_page_reclaim(struct tdx *tdx, uint32_t page, enum tdx
 	return TDX_SUCCESS;
 }
 
-/* --- vCPUs ------------------------------------------------------------------------ */
+/* --- vCPUs ----------------------------------------------------------------- */
 
 enum tdx_status tdx_vp_create(struct tdx *tdx, uint32_t td, uint32_t vcpu, uint32_t tdvpr)
 {

@@ -106,7 +106,7 @@ static void harm(struct tdx *tdx, enum tdx_harm_kind what)
 	tdx_destroy(tdx);
 }
 
-/* --- PAMT ---------------------------------------------------------------------- */
+/* --- PAMT ------------------------------------------------------------------ */
 
 TEST(tdx_a_4k_page_needs_its_regions_pair)
 {
@@ -174,7 +174,7 @@ TEST(tdx_without_dynamic_pamt_no_pair_is_needed_or_taken)
 	no_harm(tdx);
 }
 
-/* --- mappings ------------------------------------------------------------------- */
+/* --- mappings -------------------------------------------------------------- */
 
 TEST(tdx_a_2m_page_needs_a_whole_region_and_no_pair)
 {
@@ -255,7 +255,7 @@ TEST(tdx_accept_knows_its_level)
 	no_harm(tdx);
 }
 
-/* --- epochs ----------------------------------------------------------------------- */
+/* --- epochs ---------------------------------------------------------------- */
 
 TEST(tdx_removal_takes_block_track_and_every_vcpu_out)
 {
@@ -338,7 +338,7 @@ TEST(tdx_a_trusting_module_takes_it_and_the_translation_is_stale)
 	no_harm(remove_trusted(true, true));
 }
 
-/* --- DEMOTE ------------------------------------------------------------------------ */
+/* --- DEMOTE ---------------------------------------------------------------- */
 
 static struct tdx *blocked(const struct tdx_config *config)
 {
@@ -390,7 +390,7 @@ TEST(tdx_demote_is_interrupted_on_an_old_module_only)
 	no_harm(tdx);
 }
 
-/* --- BUSY ------------------------------------------------------------------------------ */
+/* --- BUSY ------------------------------------------------------------------ */
 
 TEST(tdx_busy_needs_a_vcpu_in_the_guest)
 {
@@ -425,7 +425,7 @@ TEST(tdx_refusals_come_once_and_in_their_turn)
 	no_harm(tdx);
 }
 
-/* --- keys and cache lines ----------------------------------------------------------------- */
+/* --- keys and cache lines -------------------------------------------------- */
 
 TEST(tdx_the_hosts_lines_must_be_written_back_before)
 {
@@ -501,7 +501,7 @@ TEST(tdx_the_host_leaves_private_pages_alone)
 	harm(tdx, TDX_HARM_TOUCH);
 }
 
-/* --- the life of a TD ------------------------------------------------------------------- */
+/* --- the life of a TD ------------------------------------------------------ */
 
 TEST(tdx_control_pages_come_in_order)
 {

@@ -83,7 +83,7 @@ static void begin(bool cache)
 	add("create", 0, 0, 0, 0);
 }
 
-/* --- everything at once ---------------------------------------------------------------- */
+/* --- everything at once ---------------------------------------------------- */
 
 static void run_all(struct run_tally *tally)
 {
@@ -120,7 +120,7 @@ TEST(private_a_seed_is_the_same_run)
 	CHECK(memcmp(&first, &second, sizeof(first)) == 0);
 }
 
-/* --- what must be found --------------------------------------------------------------------- */
+/* --- what must be found ---------------------------------------------------- */
 
 static bool find(const char *key, uint32_t number)
 {
@@ -170,7 +170,7 @@ TEST(private_without_track_translations_are_stale)
 	CHECK_STR_EQ(world()->wrong_name(end.verdict.wrong), "stale");
 }
 
-/* --- named situations ------------------------------------------------------------------------- */
+/* --- named situations ------------------------------------------------------ */
 
 /* Four huge mappings, of which all but the range must be left as they are. */
 static void convert(bool cache, const char *how, uint8_t offset, uint8_t length)
@@ -246,7 +246,9 @@ TEST(private_agents_meet_after_every_step)
 		}
 }
 
-/* --- stories ------------------------------------------------------------------------------------ */
+/* --- stories --------------------------------------------------------------- */
+
+#define HEAD STORY_HEAD_PRIVATE "\n"
 
 static int load(const char *text)
 {
@@ -263,13 +265,13 @@ static int load(const char *text)
 
 TEST(private_stories_have_a_head_of_their_own)
 {
-	CHECK_EQ(load("# tlbtag private story 1\nconfig cache=1 small=2\ncreate vm=0\nsettle\n"), 0);
+	CHECK_EQ(load(HEAD "config cache=1 small=2\ncreate vm=0\nsettle\n"), 0);
 	CHECK(story.config.tdx.cache);
 	CHECK_EQ(story.count, 1);
 	CHECK_EQ(load("# tlbtag story 1\ncreate vm=0\n"), -1);
-	CHECK_EQ(load("# tlbtag private story 1\nconfig vendor=amd\n"), -1);
-	CHECK_EQ(load("# tlbtag private story 1\nconfig rule_off=MOVED\n"), -1);
-	CHECK_EQ(load("# tlbtag private story 1\nconfig regions=4 small=4\n"), -1);
-	CHECK_EQ(load("# tlbtag private story 1\nconfig fault=left-blocked cache=0\n"), -1);
-	CHECK_EQ(load("# tlbtag private story 1\nconfig rule_off=SPLIT_PUT fault=zap-unsplit\n"), 0);
+	CHECK_EQ(load(HEAD "config vendor=amd\n"), -1);
+	CHECK_EQ(load(HEAD "config rule_off=MOVED\n"), -1);
+	CHECK_EQ(load(HEAD "config regions=4 small=4\n"), -1);
+	CHECK_EQ(load(HEAD "config fault=left-blocked cache=0\n"), -1);
+	CHECK_EQ(load(HEAD "config rule_off=SPLIT_PUT fault=zap-unsplit\n"), 0);
 }

@@ -9,7 +9,7 @@
 /* More than any agent takes with nobody in its way. */
 #define STEPS_MAX 100000u
 
-/* --- the mirror -------------------------------------------------------------------- */
+/* --- the mirror ------------------------------------------------------------ */
 
 struct private_entry *private_entry_at(struct private_vm *vm, struct tdx_where where)
 {
@@ -33,7 +33,7 @@ bool private_is_all_private(const struct private_vm *vm, uint64_t gfn)
 	return true;
 }
 
-/* --- the MMU lock --------------------------------------------------------------------- */
+/* --- the MMU lock ---------------------------------------------------------- */
 
 bool private_lock_exclusive(struct private_host *host, struct private_agent *agent)
 {
@@ -67,7 +67,7 @@ void private_unlock(struct private_host *host, struct private_agent *agent)
 	agent->lock = LOCK_NONE;
 }
 
-/* --- steps -------------------------------------------------------------------------- */
+/* --- steps ----------------------------------------------------------------- */
 
 void private_agent_begin(struct private_host *host, struct private_agent *agent,
 			 enum private_task task, enum private_at at)
@@ -98,10 +98,12 @@ static enum private_progress at_idle(struct private_host *host, struct private_a
 	return PROGRESS_WAITS;
 }
 
+typedef enum private_progress step_function(struct private_host *host,
+					    struct private_agent *agent);
+
 static enum private_progress step(struct private_host *host, struct private_agent *agent)
 {
-	static enum private_progress (*const steps[])(struct private_host *host,
-						      struct private_agent *agent) = {
+	static step_function *const steps[] = {
 		at_idle,
 #define PRIVATE_AT_FUNCTION(name) private_at_##name,
 		PRIVATE_STEPS(PRIVATE_AT_FUNCTION)

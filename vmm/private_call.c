@@ -39,7 +39,7 @@ void private_kill(struct private_host *host, struct private_agent *agent)
 	private_kick(host, agent);
 }
 
-/* --- pairs ---------------------------------------------------------------------- */
+/* --- pairs ----------------------------------------------------------------- */
 
 enum tdx_status private_pamt_add(struct private_host *host, struct private_agent *agent,
 				 uint64_t page, const tlbtag_page_t *pair)
@@ -84,7 +84,7 @@ void private_put(struct private_host *host, struct private_agent *agent, uint64_
 		agent->at = AT_fault_remove;
 }
 
-/* --- vCPUs out --------------------------------------------------------------------- */
+/* --- vCPUs out ------------------------------------------------------------- */
 
 void private_kick(struct private_host *host, struct private_agent *agent)
 {
@@ -110,7 +110,7 @@ void private_kick_lightly(struct private_host *host, struct private_agent *agent
 				      tdx_vp_enter(host->tdx, agent->vm, vcpu));
 }
 
-/* --- the steps of an operation on the secure table ------------------------------------ */
+/* --- the steps of an operation on the secure table ------------------------- */
 
 static struct tdx_where where_of(const struct private_agent *agent)
 {
@@ -198,13 +198,28 @@ static enum tdx_status sept_remove(struct private_host *host, struct private_age
 	return status;
 }
 
-static void write_back(struct private_host *host, const struct private_agent *agent)
+bool private_page_clean(struct private_host *host, struct private_agent *agent, uint32_t page)
 {
+	enum tdx_status status = tdx_phymem_page_wbinvd(host->tdx, page);
+
+	status = private_judge(host, agent, TDX_CALL_PAGE_WBINVD, status);
+	tdx_host_reset(host->tdx, page);
+	return status == TDX_SUCCESS;
+}
+
+/* A page that cannot be written back is nobody's any more. */
+static void write_back(struct private_host *host, struct private_agent *agent)
+{
+	struct private_vm *vm = vm_of(host, agent);
+
 	for (uint32_t i = 0; i < page_count(agent); i++) {
 		uint32_t page = (uint32_t)agent->where.guest_pfn + i;
 
-		tdx_phymem_page_wbinvd(host->tdx, page);
-		tdx_host_reset(host->tdx, page);
+		if (private_page_clean(host, agent, page))
+			continue;
+		private_page_move(host, page, PLACE_BACKING, PLACE_LOST);
+		vm->backing[agent->cursor + i] = 0;
+		vm->is_folio[agent->cursor / TDX_REGION_PAGES] = false;
 	}
 }
 
@@ -324,7 +339,7 @@ enum private_progress private_sept_step(struct private_host *host, struct privat
 	return waited && agent->step == TLBTAG_SEPT_WAIT ? PROGRESS_WAITS : PROGRESS_DONE;
 }
 
-/* --- the steps of a control page ------------------------------------------------------- */
+/* --- the steps of a control page ------------------------------------------- */
 
 static enum tlbtag_control_step control_alloc(struct private_host *host,
 					      struct private_agent *agent)

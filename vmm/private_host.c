@@ -18,7 +18,7 @@ const struct vmm_fault private_faults[] = {
 
 const unsigned int private_fault_count = PRIVATE_FAULT_COUNT;
 
-/* --- configurations ------------------------------------------------------------------ */
+/* --- configurations -------------------------------------------------------- */
 
 void private_config_init(struct vmm_config *config)
 {
@@ -86,7 +86,7 @@ static void module_config(const struct vmm_config *config, struct tdx_config *mo
 	module->erratum = config->tdx.erratum;
 }
 
-/* --- VMs and hosts ----------------------------------------------------------------------- */
+/* --- VMs and hosts --------------------------------------------------------- */
 
 void private_vm_reset(struct private_host *host, struct private_vm *vm)
 {

@@ -156,6 +156,7 @@ struct private_agent {
 	bool has_mutex;
 	bool retried;
 	bool has_use;
+	bool has_key; /* the TD's key was given back: its pages can be reclaimed */
 	bool holds_cache_lock;
 	uint32_t page;
 	uint32_t put_page;
@@ -181,6 +182,7 @@ enum private_state {
 	VM_LIVE,
 	VM_DEAD, /* beyond repair, waits for its destruction */
 	VM_GOING, /* is made or unmade */
+	VM_LOST,  /* gone, but the module could not give all of it back */
 };
 
 struct private_vcpu {
@@ -204,6 +206,7 @@ struct private_vm {
 	tlbtag_page_t control[PRIVATE_CONTROL_MAX];
 	uint32_t control_count;
 	uint32_t given_count; /* of these, the module has */
+	bool has_leaked;      /* the module keeps something: the TDR stays as well */
 	struct private_entry upper[PRIVATE_TABLES];
 	struct private_entry middle[PRIVATE_SLOTS];
 	struct private_entry leaf[PRIVATE_SLOTS][TDX_REGION_PAGES];
@@ -228,7 +231,7 @@ struct private_host {
 	/* after @left more allocations so many fail */
 	uint32_t left;
 	uint32_t fails;
-	uint32_t lost_uses[PRIVATE_REGIONS_MAX]; /* by an interrupted DEMOTE */
+	uint32_t lost_uses[PRIVATE_REGIONS_MAX]; /* by an interrupted DEMOTE, or a leak */
 	uint32_t uncharged;
 	struct private_vm vm[PRIVATE_VMS_MAX];
 	struct vmm_counts counts;
@@ -285,6 +288,8 @@ void private_put(struct private_host *host, struct private_agent *agent, uint64_
 enum tdx_status private_demote(struct private_host *host, struct private_agent *agent,
 			       const tlbtag_page_t *pair);
 void private_publish_split(struct private_host *host, struct private_agent *agent);
+/* CLFLUSH's counterpart for a TD's lines, and the reset; false: it cannot be used. */
+bool private_page_clean(struct private_host *host, struct private_agent *agent, uint32_t page);
 void private_kill(struct private_host *host, struct private_agent *agent);
 
 /* --- private_agent.c --- */

@@ -13,7 +13,7 @@ static enum private_progress go(struct private_agent *agent, enum private_at at)
 	return PROGRESS_DONE;
 }
 
-/* --- creation ----------------------------------------------------------------------- */
+/* --- creation -------------------------------------------------------------- */
 
 static uint32_t control_pages(const struct private_host *host)
 {
@@ -63,16 +63,26 @@ static enum tdx_status give_to_module(struct private_host *host, const struct pr
 }
 
 /* A TD and a vCPU are initialised with the last of their pages. */
-static enum tdx_status init_when_complete(struct private_host *host, const struct private_vm *vm,
-					  uint32_t given)
+static bool init_when_complete(struct private_host *host, const struct private_agent *agent)
 {
+	uint32_t given = host->vm[agent->vm].given_count;
 	uint32_t of_vcpus = given - 1 - PRIVATE_TDCS;
+	enum tdx_status status = TDX_SUCCESS;
+	enum tdx_call call = TDX_CALL_MNG_INIT;
 
-	if (given == 1 + PRIVATE_TDCS)
-		return tdx_mng_init(host->tdx, vm->nr);
-	if (given > 1 + PRIVATE_TDCS && of_vcpus % (1 + PRIVATE_TDCX) == 0)
-		return tdx_vp_init(host->tdx, vm->nr, of_vcpus / (1 + PRIVATE_TDCX) - 1);
-	return TDX_SUCCESS;
+	if (given == 1 + PRIVATE_TDCS) {
+		status = tdx_mng_init(host->tdx, agent->vm);
+	} else if (given > 1 + PRIVATE_TDCS && of_vcpus % (1 + PRIVATE_TDCX) == 0) {
+		call = TDX_CALL_VP_INIT;
+		status = tdx_vp_init(host->tdx, agent->vm, of_vcpus / (1 + PRIVATE_TDCX) - 1);
+	}
+	return private_judge(host, agent, call, status) == TDX_SUCCESS;
+}
+
+static enum private_progress give_up(struct private_agent *agent, int error)
+{
+	agent->error = error;
+	return go(agent, AT_life_flush);
 }
 
 enum private_progress private_at_life_give(struct private_host *host,
@@ -85,22 +95,19 @@ enum private_progress private_at_life_give(struct private_host *host,
 
 	if (agent->control_step != TLBTAG_CONTROL_DONE)
 		return private_control_step(host, agent);
-	agent->error = agent->control.error;
-	if (agent->error)
-		return go(agent, AT_life_flush);
+	if (agent->control.error)
+		return give_up(agent, agent->control.error);
 	page = (uint32_t)agent->control.page;
 	vm->control[vm->control_count++] = page;
 	private_page_use(host, page, KIND_CONTROL);
 	private_page_move(host, page, PLACE_HAND, PLACE_CONTROL);
 	tdx_host_flush(host->tdx, page);
 	status = give_to_module(host, vm, index, page);
-	if (private_judge(host, agent, call_of(index), status) != TDX_SUCCESS) {
-		agent->error = -EIO;
-		return go(agent, AT_life_flush);
-	}
+	if (private_judge(host, agent, call_of(index), status) != TDX_SUCCESS)
+		return give_up(agent, -EIO);
 	vm->given_count++;
-	status = init_when_complete(host, vm, vm->given_count);
-	private_judge(host, agent, TDX_CALL_MNG_INIT, status);
+	if (!init_when_complete(host, agent))
+		return give_up(agent, -EIO);
 	return go(agent, AT_life_alloc);
 }
 
@@ -109,13 +116,16 @@ enum private_progress private_at_life_start(struct private_host *host,
 {
 	struct private_vm *vm = vm_of(host, agent);
 
-	private_judge(host, agent, TDX_CALL_MR_FINALIZE, tdx_mr_finalize(host->tdx, vm->nr));
+	enum tdx_status status = tdx_mr_finalize(host->tdx, vm->nr);
+
+	if (private_judge(host, agent, TDX_CALL_MR_FINALIZE, status) != TDX_SUCCESS)
+		return give_up(agent, -EIO);
 	vm->state = VM_LIVE;
 	private_agent_end(host, agent);
 	return PROGRESS_DONE;
 }
 
-/* --- the end: its key first, so that nothing needs to be blocked ------------------------- */
+/* --- the end: its key first, so that nothing needs to be blocked ----------- */
 
 enum private_progress private_at_life_flush(struct private_host *host,
 					    struct private_agent *agent)
@@ -126,36 +136,73 @@ enum private_progress private_at_life_flush(struct private_host *host,
 	private_kick(host, agent);
 	agent->scan = 0;
 	for (uint32_t vcpu = 0; vcpu < host->config.vcpus; vcpu++) {
+		enum tdx_status status;
+
 		if (!vm->vcpu[vcpu].is_associated)
 			continue;
-		private_judge(host, agent, TDX_CALL_VP_FLUSH,
-			      tdx_vp_flush(host->tdx, vm->nr, vcpu));
 		vm->vcpu[vcpu].is_associated = false;
+		status = tdx_vp_flush(host->tdx, vm->nr, vcpu);
+		vm->has_leaked |= private_judge(host, agent, TDX_CALL_VP_FLUSH, status) !=
+				  TDX_SUCCESS;
 	}
 	return go(agent, vm->given_count ? AT_life_key : AT_life_control);
+}
+
+/* The key cannot be had back, so neither can anything that was written with it. */
+static bool free_key(struct private_host *host, struct private_agent *agent)
+{
+	enum tdx_status status;
+
+	if (vm_of(host, agent)->has_leaked)
+		return false;
+	status = tdx_mng_vpflushdone(host->tdx, agent->vm);
+	if (private_judge(host, agent, TDX_CALL_MNG_VPFLUSHDONE, status) != TDX_SUCCESS)
+		return false;
+	status = tdx_phymem_cache_wb(host->tdx);
+	if (private_judge(host, agent, TDX_CALL_CACHE_WB, status) != TDX_SUCCESS)
+		return false;
+	status = tdx_mng_key_freeid(host->tdx, agent->vm);
+	return private_judge(host, agent, TDX_CALL_MNG_KEY_FREEID, status) == TDX_SUCCESS;
 }
 
 enum private_progress private_at_life_key(struct private_host *host, struct private_agent *agent)
 {
 	struct private_vm *vm = vm_of(host, agent);
 
-	private_judge(host, agent, TDX_CALL_MNG_VPFLUSHDONE,
-		      tdx_mng_vpflushdone(host->tdx, vm->nr));
-	private_judge(host, agent, TDX_CALL_CACHE_WB, tdx_phymem_cache_wb(host->tdx));
-	private_judge(host, agent, TDX_CALL_MNG_KEY_FREEID,
-		      tdx_mng_key_freeid(host->tdx, vm->nr));
+	agent->has_key = free_key(host, agent);
+	vm->has_leaked |= !agent->has_key;
 	return go(agent, AT_life_reclaim);
 }
 
-static void reclaim(struct private_host *host, struct private_agent *agent, uint32_t page,
+/*
+ * A page that the module does not give back stays where it is: with its use, and
+ * never freed. The TDR stays as well then, because the module says so.
+ */
+static bool reclaim(struct private_host *host, struct private_agent *agent, uint32_t page,
 		    enum tdx_level level)
 {
 	uint32_t count = level == TDX_2M ? TDX_REGION_PAGES : 1;
+	enum tdx_status status;
 
-	private_judge(host, agent, TDX_CALL_PAGE_RECLAIM,
-		      tdx_phymem_page_reclaim(host->tdx, page, level));
+	if (!agent->has_key)
+		return false;
+	status = tdx_phymem_page_reclaim(host->tdx, page, level);
+	if (private_judge(host, agent, TDX_CALL_PAGE_RECLAIM, status) != TDX_SUCCESS) {
+		vm_of(host, agent)->has_leaked = true;
+		return false;
+	}
 	for (uint32_t i = 0; i < count; i++)
 		tdx_host_reset(host->tdx, page + i);
+	return true;
+}
+
+static void lose_backing(struct private_host *host, struct private_vm *vm, uint64_t gfn,
+			 uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		private_page_move(host, vm->backing[gfn + i], PLACE_BACKING, PLACE_LOST);
+		vm->backing[gfn + i] = 0;
+	}
 }
 
 /* The next leaf at or behind agent->scan, or NULL. */
@@ -187,8 +234,10 @@ enum private_progress private_at_life_reclaim(struct private_host *host,
 		return go(agent, AT_life_tables);
 	page = entry->page;
 	*entry = (struct private_entry){ 0 };
-	reclaim(host, agent, page, level);
-	if (level == TDX_4K)
+	if (!reclaim(host, agent, page, level))
+		lose_backing(host, vm_of(host, agent), agent->scan,
+			     level == TDX_2M ? TDX_REGION_PAGES : 1);
+	else if (level == TDX_4K)
 		private_put(host, agent, page, AT_life_reclaim);
 	return PROGRESS_DONE;
 }
@@ -215,10 +264,31 @@ enum private_progress private_at_life_tables(struct private_host *host,
 		return go(agent, AT_life_control);
 	page = entry->page;
 	*entry = (struct private_entry){ 0 };
-	reclaim(host, agent, page, TDX_4K);
+	if (!reclaim(host, agent, page, TDX_4K)) {
+		private_page_move(host, page, PLACE_SEPT, PLACE_LOST);
+		return PROGRESS_DONE;
+	}
 	private_page_free(host, page, PLACE_SEPT);
 	private_put(host, agent, page, AT_life_tables);
 	return PROGRESS_DONE;
+}
+
+/* Back from the module and clean? The TDR is last, and needs all others to be. */
+static bool take_back(struct private_host *host, struct private_agent *agent, uint32_t page)
+{
+	struct private_vm *vm = vm_of(host, agent);
+
+	if (vm->given_count <= vm->control_count)
+		return true;
+	vm->given_count--;
+	if (vm->control_count == 0 && vm->has_leaked)
+		return false;
+	if (!reclaim(host, agent, page, TDX_4K))
+		return false;
+	if (private_page_clean(host, agent, page))
+		return true;
+	host->lost_uses[region_of_page(page)]++;
+	return false;
 }
 
 enum private_progress private_at_life_control(struct private_host *host,
@@ -230,10 +300,9 @@ enum private_progress private_at_life_control(struct private_host *host,
 	if (vm->control_count == 0)
 		return go(agent, AT_life_free);
 	page = vm->control[--vm->control_count];
-	if (vm->given_count > vm->control_count) {
-		vm->given_count--;
-		reclaim(host, agent, (uint32_t)page, TDX_4K);
-		tdx_phymem_page_wbinvd(host->tdx, (uint32_t)page);
+	if (!take_back(host, agent, (uint32_t)page)) {
+		private_page_move(host, page, PLACE_CONTROL, PLACE_LOST);
+		return PROGRESS_DONE;
 	}
 	private_page_move(host, page, PLACE_CONTROL, PLACE_HAND);
 	agent->regions = 1u << region_of_page(page);
@@ -278,7 +347,13 @@ enum private_progress private_at_life_free(struct private_host *host,
 
 enum private_progress private_at_life_end(struct private_host *host, struct private_agent *agent)
 {
+	struct private_vm *vm = vm_of(host, agent);
+	bool has_leaked = vm->has_leaked;
+
 	private_agent_end(host, agent);
-	private_vm_reset(host, vm_of(host, agent));
+	private_vm_reset(host, vm);
+	/* Its name is taken for ever. */
+	if (has_leaked)
+		vm->state = VM_LOST;
 	return PROGRESS_DONE;
 }

@@ -19,7 +19,7 @@ static enum private_progress fail(struct private_agent *agent, int error)
 	return PROGRESS_DONE;
 }
 
-/* --- before the lock ------------------------------------------------------------------ */
+/* --- before the lock ------------------------------------------------------- */
 
 static bool fill_cache(struct private_host *host, struct private_agent *agent)
 {
@@ -121,7 +121,7 @@ enum private_progress private_at_fault_lock(struct private_host *host,
 	return PROGRESS_DONE;
 }
 
-/* --- what is to be linked next ----------------------------------------------------------- */
+/* --- what is to be linked next --------------------------------------------- */
 
 /* A region whose pair could not be removed has no 2 MiB page any more. */
 static bool fits_huge(struct private_host *host, const struct private_vm *vm, uint64_t gfn)
@@ -190,7 +190,7 @@ enum private_progress private_at_fault_walk(struct private_host *host,
 	return PROGRESS_DONE;
 }
 
-/* --- a use of its region ------------------------------------------------------------------- */
+/* --- a use of its region --------------------------------------------------- */
 
 /* H.6 4: what was not needed serves the rest of the fault. */
 static void give_pair_back(struct private_host *host, struct private_agent *agent, bool has_lost)
@@ -278,7 +278,7 @@ enum private_progress private_at_fault_add(struct private_host *host,
 	return fail(agent, -EIO);
 }
 
-/* --- the SEAMCALL ----------------------------------------------------------------------------- */
+/* --- the SEAMCALL ---------------------------------------------------------- */
 
 static uint32_t target_pages(const struct private_agent *agent)
 {

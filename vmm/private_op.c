@@ -5,7 +5,7 @@
  */
 #include "private_inside.h"
 
-/* --- what arguments stand for --------------------------------------------------------- */
+/* --- what arguments stand for ---------------------------------------------- */
 
 enum argument {
 	NOTHING = 0,
@@ -32,12 +32,14 @@ static const uint16_t lengths[] = { 1, 2, 100, 256, 511, 512, 513, 1023, 1024, 1
 #define OFFSETS (sizeof(offsets) / sizeof(offsets[0]))
 #define LENGTHS (sizeof(lengths) / sizeof(lengths[0]))
 
-/* Calls that an operation can have refused: all that a plan has an answer for. */
+/* Calls that an operation can have refused: all that the host makes. */
 static const uint8_t refusable[] = {
 	TDX_CALL_PAMT_ADD, TDX_CALL_PAMT_REMOVE, TDX_CALL_PAGE_DEMOTE, TDX_CALL_RANGE_BLOCK,
 	TDX_CALL_MEM_TRACK, TDX_CALL_PAGE_REMOVE, TDX_CALL_RANGE_UNBLOCK, TDX_CALL_SEPT_ADD,
 	TDX_CALL_PAGE_AUG, TDX_CALL_VP_ENTER, TDX_CALL_MNG_CREATE, TDX_CALL_MNG_ADDCX,
-	TDX_CALL_VP_CREATE, TDX_CALL_VP_ADDCX,
+	TDX_CALL_VP_CREATE, TDX_CALL_VP_ADDCX, TDX_CALL_MNG_INIT, TDX_CALL_VP_INIT,
+	TDX_CALL_MR_FINALIZE, TDX_CALL_VP_FLUSH, TDX_CALL_MNG_VPFLUSHDONE, TDX_CALL_CACHE_WB,
+	TDX_CALL_MNG_KEY_FREEID, TDX_CALL_PAGE_RECLAIM, TDX_CALL_PAGE_WBINVD,
 };
 
 #define REFUSABLE (sizeof(refusable) / sizeof(refusable[0]))
@@ -191,7 +193,7 @@ const char *private_arg_word(unsigned int kind, unsigned int arg, unsigned int v
 	}
 }
 
-/* --- who may --------------------------------------------------------------------------- */
+/* --- who may --------------------------------------------------------------- */
 
 static struct private_vm *live_vm(struct private_host *host, const uint8_t *args)
 {
@@ -238,7 +240,7 @@ static uint64_t end_at(uint64_t begin, uint8_t length)
 	return end < PRIVATE_GFNS ? end : PRIVATE_GFNS;
 }
 
-/* --- the life of a VM -------------------------------------------------------------------- */
+/* --- the life of a VM ------------------------------------------------------ */
 
 static bool op_create(struct private_host *host, const uint8_t *args)
 {
@@ -263,7 +265,7 @@ static bool op_destroy(struct private_host *host, const uint8_t *args)
 	return true;
 }
 
-/* --- guests ---------------------------------------------------------------------------------- */
+/* --- guests ---------------------------------------------------------------- */
 
 static bool op_enter(struct private_host *host, const uint8_t *args)
 {
@@ -334,12 +336,12 @@ static bool op_access(struct private_host *host, const uint8_t *args)
 		return false;
 	if (tdx_guest_access(host->tdx, args[0], args[1], gfn, &page) == TDX_SUCCESS &&
 	    page != host->vm[args[0]].backing[gfn])
-		private_wrong(host, VMM_TWICE, "guest page %u leads to page %u, which is not its own",
+		private_wrong(host, VMM_TWICE, "guest page %u leads to page %u, not its own",
 			      (unsigned int)gfn, page);
 	return true;
 }
 
-/* --- walkers ------------------------------------------------------------------------------------ */
+/* --- walkers --------------------------------------------------------------- */
 
 /* The same, looked at page by page. */
 static uint32_t count_straddlers(uint64_t begin, uint64_t end)
@@ -443,7 +445,7 @@ static bool op_run(struct private_host *host, const uint8_t *args)
 	return !is_idle(agent) && private_agent_run(host, agent, args[2]);
 }
 
-/* --- what goes wrong ------------------------------------------------------------------------------ */
+/* --- what goes wrong ------------------------------------------------------- */
 
 /* Few at a time: a module that refuses everything shows nothing. */
 static bool may_refuse(const struct private_host *host, enum tdx_call call)
@@ -472,7 +474,7 @@ static bool op_shortage(struct private_host *host, const uint8_t *args)
 	return true;
 }
 
-/* --- applying ---------------------------------------------------------------------------------------- */
+/* --- applying -------------------------------------------------------------- */
 
 static bool in_range(const struct private_host *host, const struct vmm_op *op)
 {
@@ -500,7 +502,7 @@ int private_apply(struct private_host *host, const struct vmm_op *op, struct vmm
 	return -1;
 }
 
-/* --- the end of a story -------------------------------------------------------------------------------- */
+/* --- the end of a story ---------------------------------------------------- */
 
 static bool run_all(struct private_host *host)
 {

@@ -87,7 +87,7 @@ void private_wrong(struct private_host *host, enum vmm_wrong wrong, const char *
 	verdict->words[used + 2] = '\0';
 }
 
-/* --- harm and complaints ---------------------------------------------------------------- */
+/* --- harm and complaints --------------------------------------------------- */
 
 static void look_at_harm(struct private_host *host)
 {
@@ -110,7 +110,7 @@ static void look_at_warnings(struct private_host *host)
 	tlbtag_sim_warnings_reset();
 }
 
-/* --- counters and pairs -------------------------------------------------------------------- */
+/* --- counters and pairs ---------------------------------------------------- */
 
 /* Regions whose counter an agent is about to change. */
 static uint32_t regions_in_motion(const struct private_host *host)
@@ -154,7 +154,7 @@ static void look_at_regions(struct private_host *host)
 			look_at_region(host, region);
 }
 
-/* --- mirror and secure table ----------------------------------------------------------------- */
+/* --- mirror and secure table ----------------------------------------------- */
 
 static bool is_same(const struct private_entry *mirror, const struct tdx_entry *secure)
 {
@@ -174,7 +174,7 @@ static void compare(struct private_host *host, struct private_vm *vm, enum tdx_l
 	host->counts.accesses++;
 	if (!is_same(mirror, &secure))
 		private_wrong(host, VMM_APART,
-			      "VM %u, guest page %u, level %u: the mirror has %s (%u), the module %s"
+			      "VM %u, guest page %u, level %u: mirror has %s (%u), module %s"
 			      " (%u)%s", vm->nr, (unsigned int)gfn, level, kinds[mirror->kind],
 			      mirror->page, kinds[secure.kind], secure.page,
 			      secure.is_blocked ? ", blocked" : "");
@@ -210,7 +210,7 @@ static void look_at_tables(struct private_host *host, struct private_vm *vm)
 		private_wrong(host, VMM_STUCK, "VM %u: its vCPUs were not started again", vm->nr);
 }
 
-/* --- pages ------------------------------------------------------------------------------------- */
+/* --- pages ----------------------------------------------------------------- */
 
 static bool are_sums_right(const struct tlbtag_pages *pages)
 {
@@ -242,24 +242,19 @@ void private_look(struct private_host *host)
 	}
 }
 
-/* What may be left: pairs whose removal failed, and pages of an interrupted DEMOTE. */
+/*
+ * What may be left: what the module refused to give back, its pairs, and what could
+ * not be written back.
+ */
 static bool may_be_left(const struct private_host *host, uint32_t page)
 {
-	if (host->page[page].place == PLACE_LOST)
-		return true;
-	return host->page[page].place == PLACE_PAMT &&
-	       tdx_page_use(host->tdx, page) == TDX_USE_PAMT;
+	bool is_pamt = tdx_page_use(host->tdx, page) == TDX_USE_PAMT;
+
+	return host->page[page].place == (is_pamt ? PLACE_PAMT : PLACE_LOST);
 }
 
 void private_look_for_leaks(struct private_host *host)
 {
-	uint32_t stuck = 0;
-
-	for (uint32_t region = 0; region < host->config.tdx.regions; region++)
-		stuck += tdx_region_has_pair(host->tdx, region);
-	if (tdx_pages_held(host->tdx) != (uint64_t)stuck * TDX_PAIR_PAGES)
-		private_wrong(host, VMM_LEAK, "the module still has %u pages, and %u pairs are stuck",
-			      (unsigned int)tdx_pages_held(host->tdx), stuck);
 	for (uint32_t page = 0; page < host->config.tdx.regions * TDX_REGION_PAGES; page++)
 		if (host->page[page].place != PLACE_FREE && !may_be_left(host, page))
 			private_wrong(host, VMM_LEAK, "page %u was not freed (place %u)", page,

@@ -30,7 +30,7 @@ static enum private_progress fail(struct private_agent *agent, int error)
 	return go(agent, AT_walk_unlock);
 }
 
-/* --- pages by reservation -------------------------------------------------------------- */
+/* --- pages by reservation -------------------------------------------------- */
 
 enum private_progress private_at_walk_mutex(struct private_host *host,
 					    struct private_agent *agent)
@@ -67,7 +67,7 @@ enum private_progress private_at_walk_reserve(struct private_host *host,
 	return PROGRESS_DONE;
 }
 
-/* --- pages from the shared cache ---------------------------------------------------------- */
+/* --- pages from the shared cache ------------------------------------------- */
 
 /* H.6 6: pages for the VM's splits are the VM's. */
 static uint8_t charged_to(const struct private_host *host, const struct private_agent *agent)
@@ -140,7 +140,7 @@ enum private_progress private_at_walk_leave(struct private_host *host,
 	return go(agent, AT_walk_unlock);
 }
 
-/* --- under the lock ------------------------------------------------------------------------ */
+/* --- under the lock -------------------------------------------------------- */
 
 enum private_progress private_at_walk_lock(struct private_host *host,
 					   struct private_agent *agent)
@@ -315,7 +315,7 @@ enum private_progress private_at_walk_give(struct private_host *host,
 	return go(agent, agent->task == TASK_EAGER ? AT_walk_unlock : AT_walk_take);
 }
 
-/* --- removal -------------------------------------------------------------------------------- */
+/* --- removal --------------------------------------------------------------- */
 
 /* The next mapping, at agent->scan then: its level, or -1 at the end. */
 static int find_mapping(const struct private_vm *vm, struct private_agent *agent)
@@ -416,7 +416,7 @@ enum private_progress private_at_walk_end(struct private_host *host, struct priv
 	return PROGRESS_DONE;
 }
 
-/* --- pages taken under the shared lock ---------------------------------------------------------- */
+/* --- pages taken under the shared lock ------------------------------------- */
 
 static enum private_progress top_up(struct private_host *host, struct private_agent *agent)
 {
