@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Any bytes as a schedule: four actors get, put, reserve, top up, split, remove,
- * allocate and free control pages, one step at a time and between each other's
+ * sweep, allocate and free control pages, one step at a time and between each other's
  * steps, and the bytes say what the TDX module answers and which allocation fails.
  *
  * A byte's two low bits name the actor, the others what it does: how its step
@@ -14,6 +14,7 @@
 #include <tlbtag/control.h>
 #include <tlbtag/sept.h>
 #include <tlbtag/supply.h>
+#include <tlbtag/sweep.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define LINKS 16u
 #define CONTROLS 8u
 #define TURNS_MAX 100000u
+#define LEAVES 3u /* of a sweep */
 
 /* Where a page of the host is. */
 enum place {
@@ -70,6 +72,15 @@ struct controller {
 	uint64_t freeing;
 };
 
+/* What a sweep did to one leaf. */
+struct leaf {
+	bool blocked;
+	bool tracked;
+	bool kicked;
+	bool written_back;
+	bool published;
+};
+
 struct mapper {
 	struct tlbtag_supply supply;
 	struct tlbtag_reserve reserve;
@@ -88,6 +99,11 @@ struct mapper {
 	bool is_dead;
 	bool may_fail; /* some answer was more than one BUSY */
 	uint32_t calls[TLBTAG_SEPT_START_VCPUS + 1];
+	/* A sweep of 4 KiB leaves. */
+	bool is_sweep;
+	struct tlbtag_sweep sweep;
+	struct tlbtag_sept_where list[LEAVES];
+	struct leaf leaf[LEAVES];
 };
 
 struct world {
@@ -569,10 +585,137 @@ static void mapper_done(struct world *world)
 		supply_give(world);
 }
 
+/* --- sweeps ------------------------------------------------------------------------------- */
+
+static void sweep_removed(struct world *world, const struct leaf *leaf, uint64_t gfn)
+{
+	struct slot *slot = &world->mapper.slot[region_of(gfn)];
+
+	require(leaf->blocked && leaf->kicked && slot->mapped[gfn % TLBTAG_REGION_PAGES]);
+	slot->mapped[gfn % TLBTAG_REGION_PAGES] = false;
+	count_use(world, gfn, -1);
+}
+
+/* A SEAMCALL that succeeds. */
+static void sweep_seamcall(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+	uint64_t gfn = mapper->list[mapper->sweep.at].guest_pfn;
+	struct leaf *leaf = &mapper->leaf[mapper->sweep.at];
+
+	switch (mapper->sweep.step) {
+	case TLBTAG_SEPT_BLOCK:
+		require(!leaf->blocked);
+		*leaf = (struct leaf){ .blocked = true };
+		break;
+	case TLBTAG_SEPT_TRACK:
+		for (uint32_t i = 0; i < LEAVES; i++)
+			mapper->leaf[i].tracked |= mapper->leaf[i].blocked;
+		break;
+	case TLBTAG_SEPT_REMOVE:
+		sweep_removed(world, leaf, gfn);
+		leaf->blocked = false;
+		break;
+	case TLBTAG_SEPT_UNBLOCK:
+		require(leaf->blocked);
+		leaf->blocked = false;
+		break;
+	case TLBTAG_SEPT_PAMT_REMOVE:
+		remove_pair(world, region_of(gfn));
+		break;
+	default:
+		abort();
+	}
+}
+
+static void sweep_plain(struct mapper *mapper)
+{
+	struct leaf *leaf = &mapper->leaf[mapper->sweep.at];
+	enum tlbtag_sept_step step = mapper->sweep.step;
+
+	for (uint32_t i = 0; i < LEAVES && step == TLBTAG_SEPT_KICK; i++)
+		mapper->leaf[i].kicked |= mapper->leaf[i].tracked;
+	leaf->written_back |= step == TLBTAG_SEPT_WRITE_BACK;
+	if (step == TLBTAG_SEPT_PUBLISH) {
+		require(leaf->written_back && !leaf->published && !leaf->blocked);
+		leaf->published = true;
+	}
+	if (step == TLBTAG_SEPT_STOP_VCPUS || step == TLBTAG_SEPT_START_VCPUS) {
+		require(mapper->vcpus_out == (step == TLBTAG_SEPT_START_VCPUS));
+		mapper->vcpus_out = !mapper->vcpus_out;
+	}
+}
+
+/* W1, B2, B3. */
+static void sweep_done(struct mapper *mapper)
+{
+	const struct tlbtag_sweep *sweep = &mapper->sweep;
+
+	mapper->is_running = false;
+	mapper->is_dead |= sweep->is_dead;
+	require(!mapper->vcpus_out && (sweep->error == 0) == (sweep->removed == sweep->count));
+	require(sweep->error == 0 || mapper->may_fail);
+	for (uint32_t i = 0; i < sweep->count; i++) {
+		uint64_t gfn = mapper->list[i].guest_pfn;
+		bool is_mapped = mapper->slot[region_of(gfn)].mapped[gfn % TLBTAG_REGION_PAGES];
+
+		require(is_mapped == (i >= sweep->removed));
+		require(mapper->leaf[i].published == (i < sweep->removed));
+		require(!mapper->leaf[i].blocked || sweep->is_dead);
+	}
+}
+
+static void sweep_step(struct world *world, uint32_t choice)
+{
+	struct mapper *mapper = &world->mapper;
+	enum tlbtag_sept_status status = (enum tlbtag_sept_status)(choice % 4);
+	bool is_pamt = mapper->sweep.step == TLBTAG_SEPT_PAMT_REMOVE;
+
+	if (!is_seamcall(mapper->sweep.step)) {
+		status = TLBTAG_SEPT_OK;
+		sweep_plain(mapper);
+	} else if (status == TLBTAG_SEPT_OK) {
+		sweep_seamcall(world);
+	} else {
+		mapper->may_fail |= !is_pamt &&
+				    (status != TLBTAG_SEPT_BUSY || mapper->vcpus_out);
+	}
+	if (tlbtag_sweep_next(&mapper->sweep, status) == TLBTAG_SEPT_DONE)
+		sweep_done(mapper);
+}
+
+/* The first leaves below a table. */
+static void mapper_sweep(struct world *world, uint32_t nr)
+{
+	struct mapper *mapper = &world->mapper;
+	const struct slot *slot = &mapper->slot[nr];
+	uint32_t count = 0;
+
+	for (uint64_t page = 0; page < TLBTAG_REGION_PAGES && count < LEAVES; page++)
+		if (slot->mirror == MAPPING_TABLE && slot->mapped[page])
+			mapper->list[count++] = (struct tlbtag_sept_where){
+				.guest_pfn = nr * TLBTAG_REGION_PAGES + page,
+				.level = TLBTAG_LEVEL_4K,
+			};
+	if (count == 0)
+		return;
+	memset(mapper->leaf, 0, sizeof(mapper->leaf));
+	mapper->is_sweep = true;
+	mapper->is_running = true;
+	mapper->may_fail = false;
+	tlbtag_sweep_begin(&mapper->sweep, &world->pamt, mapper->list, count);
+}
+
+/* --- splits and removals, one by one -------------------------------------------------------- */
+
 static void mapper_step(struct world *world, uint32_t choice)
 {
 	struct mapper *mapper = &world->mapper;
 
+	if (mapper->is_sweep) {
+		sweep_step(world, choice);
+		return;
+	}
 	if (tlbtag_sept_next(&mapper->op, execute(world, choice)) == TLBTAG_SEPT_DONE)
 		mapper_done(world);
 }
@@ -583,6 +726,7 @@ static void mapper_start(struct world *world, uint64_t gfn, bool is_split)
 
 	mapper->gfn = gfn;
 	mapper->is_split = is_split;
+	mapper->is_sweep = false;
 	mapper->is_running = true;
 	mapper->may_fail = false;
 	memset(mapper->calls, 0, sizeof(mapper->calls));
@@ -722,7 +866,10 @@ static void mapper_begin(struct world *world, uint32_t choice)
 		mapper_split(world, nr);
 		break;
 	case 2:
-		mapper_zap(world, nr);
+		if (choice / 8 % 2)
+			mapper_sweep(world, nr);
+		else
+			mapper_zap(world, nr);
 		break;
 	default:
 		if (is_cache)
