@@ -123,8 +123,11 @@ static uint32_t page_count(const struct private_agent *agent)
 	return agent->where.level == TLBTAG_LEVEL_2M ? TDX_REGION_PAGES : 1;
 }
 
+/* Without Dynamic PAMT there is none, and nobody looks at it. */
 static const tlbtag_page_t *last_pair(const struct private_agent *agent)
 {
+	if (agent->kit.pamt_count < TLBTAG_PAIR_PAGES)
+		return agent->kit.pamt;
 	return &agent->kit.pamt[agent->kit.pamt_count - TLBTAG_PAIR_PAGES];
 }
 
