@@ -4,7 +4,7 @@
  */
 #include "private_inside.h"
 
-#include <errno.h>
+#include <string.h>
 
 /*
  * A module that is not injured refuses nothing of what a plan says: so an error is
@@ -36,6 +36,7 @@ void private_kill(struct private_host *host, struct private_agent *agent)
 		private_wrong(host, VMM_DEAD,
 			      "VM %u is given up, and no error was injected", agent->vm);
 	vm->state = VM_DEAD;
+	host->deaths++;
 	private_kick(host, agent);
 }
 
@@ -122,8 +123,11 @@ static uint32_t page_count(const struct private_agent *agent)
 	return agent->where.level == TLBTAG_LEVEL_2M ? TDX_REGION_PAGES : 1;
 }
 
+/* Without Dynamic PAMT there is none, and nobody looks at it. */
 static const tlbtag_page_t *last_pair(const struct private_agent *agent)
 {
+	if (agent->kit.pamt_count < TLBTAG_PAIR_PAGES)
+		return agent->kit.pamt;
 	return &agent->kit.pamt[agent->kit.pamt_count - TLBTAG_PAIR_PAGES];
 }
 
@@ -263,8 +267,19 @@ static enum tdx_status plain_call(struct private_host *host, struct private_agen
 	return private_judge(host, agent, call, status);
 }
 
+/* The second time is without vCPUs, and there is no third. */
+static void count_call(struct private_host *host, struct private_agent *agent)
+{
+	uint8_t made = ++agent->made[agent->step];
+
+	if (made > 2 || (made == 2 && !vm_of(host, agent)->is_stopped))
+		private_wrong(host, VMM_STUCK, "VM %u: a SEAMCALL (step %u) is made once too often",
+			      agent->vm, agent->step);
+}
+
 static enum tdx_status seamcall(struct private_host *host, struct private_agent *agent)
 {
+	count_call(host, agent);
 	switch (agent->step) {
 	case TLBTAG_SEPT_PAMT_ADD:
 		return private_pamt_add(host, agent, agent->op.put_pfn, last_pair(agent));
@@ -328,6 +343,12 @@ static enum tlbtag_sept_status status_of(enum tdx_status status)
 	default:
 		return TLBTAG_SEPT_ERROR;
 	}
+}
+
+void private_sept_begin(struct private_agent *agent, enum tlbtag_sept_step step)
+{
+	memset(agent->made, 0, sizeof(agent->made));
+	agent->step = step;
 }
 
 enum private_progress private_sept_step(struct private_host *host, struct private_agent *agent)

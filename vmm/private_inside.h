@@ -169,6 +169,7 @@ struct private_agent {
 	struct tlbtag_sept_op op;
 	struct tlbtag_sept_where where;
 	enum tlbtag_sept_step step;
+	uint8_t made[TLBTAG_SEPT_START_VCPUS + 1]; /* by step, in this operation */
 	struct tlbtag_control control;
 	enum tlbtag_control_step control_step;
 	uint32_t index;
@@ -233,6 +234,7 @@ struct private_host {
 	uint32_t fails;
 	uint32_t lost_uses[PRIVATE_REGIONS_MAX]; /* by an interrupted DEMOTE, or a leak */
 	uint32_t uncharged;
+	uint32_t deaths; /* VMs given up */
 	struct private_vm vm[PRIVATE_VMS_MAX];
 	struct vmm_counts counts;
 	struct vmm_verdict verdict;
@@ -278,6 +280,8 @@ bool private_pamt_remove(struct private_host *host, struct private_agent *agent,
 /* All vCPUs leave the guest; lightly: and those that want to, and may, are back. */
 void private_kick(struct private_host *host, struct private_agent *agent);
 void private_kick_lightly(struct private_host *host, struct private_agent *agent);
+/* An operation on the secure table begins with this step. */
+void private_sept_begin(struct private_agent *agent, enum tlbtag_sept_step step);
 /* One step of the agent's operation on the secure table; DONE when it is over. */
 enum private_progress private_sept_step(struct private_host *host, struct private_agent *agent);
 enum private_progress private_control_step(struct private_host *host,

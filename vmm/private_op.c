@@ -19,6 +19,7 @@ enum argument {
 	AGENT,
 	STEPS,
 	CALL,
+	LIFE,
 	HOW,
 	AFTER,
 	LEFT,
@@ -34,21 +35,24 @@ static const uint16_t lengths[] = { 1, 2, 100, 256, 511, 512, 513, 1023, 1024, 1
 
 /* Calls that an operation can have refused: all that the host makes. */
 static const uint8_t refusable[] = {
-	TDX_CALL_PAMT_ADD, TDX_CALL_PAMT_REMOVE, TDX_CALL_PAGE_DEMOTE, TDX_CALL_RANGE_BLOCK,
-	TDX_CALL_MEM_TRACK, TDX_CALL_PAGE_REMOVE, TDX_CALL_RANGE_UNBLOCK, TDX_CALL_SEPT_ADD,
-	TDX_CALL_PAGE_AUG, TDX_CALL_VP_ENTER, TDX_CALL_MNG_CREATE, TDX_CALL_MNG_ADDCX,
-	TDX_CALL_VP_CREATE, TDX_CALL_VP_ADDCX, TDX_CALL_MNG_INIT, TDX_CALL_VP_INIT,
-	TDX_CALL_MR_FINALIZE, TDX_CALL_VP_FLUSH, TDX_CALL_MNG_VPFLUSHDONE, TDX_CALL_CACHE_WB,
-	TDX_CALL_MNG_KEY_FREEID, TDX_CALL_PAGE_RECLAIM, TDX_CALL_PAGE_WBINVD,
+	TDX_CALL_PAGE_DEMOTE, TDX_CALL_RANGE_UNBLOCK, TDX_CALL_PAMT_ADD, TDX_CALL_PAMT_REMOVE,
+	TDX_CALL_RANGE_BLOCK, TDX_CALL_MEM_TRACK, TDX_CALL_PAGE_REMOVE, TDX_CALL_SEPT_ADD,
+	TDX_CALL_PAGE_AUG, TDX_CALL_PAGE_WBINVD,
+	TDX_CALL_VP_ENTER, TDX_CALL_MNG_CREATE, TDX_CALL_MNG_ADDCX, TDX_CALL_MNG_INIT,
+	TDX_CALL_VP_CREATE, TDX_CALL_VP_ADDCX, TDX_CALL_VP_INIT, TDX_CALL_MR_FINALIZE,
+	TDX_CALL_VP_FLUSH, TDX_CALL_MNG_VPFLUSHDONE, TDX_CALL_CACHE_WB, TDX_CALL_MNG_KEY_FREEID,
+	TDX_CALL_PAGE_RECLAIM,
 };
 
 #define REFUSABLE (sizeof(refusable) / sizeof(refusable[0]))
+/* Of these, the first are about memory. */
+#define OF_MEMORY 10u
 
 static const uint8_t refusals[] = { TDX_OPERAND_BUSY, TDX_OPERAND_INVALID,
 				    TDX_INTERRUPTED_RESTARTABLE };
 
 #define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
-#define REFUSALS_WAITING 3u
+#define REFUSALS_WAITING 4u
 #define AFTER_MAX 4u
 #define LEFT_MAX 12u
 #define FAILS_MAX 4u
@@ -78,8 +82,10 @@ static const uint8_t refusals[] = { TDX_OPERAND_BUSY, TDX_OPERAND_INVALID,
 	X(eager, "split-eagerly", "the same, with pages taken under the shared lock", 30, VM,    \
 	  SLOT, STEPS, NOTHING, NOTHING)                                                        \
 	X(run, "run", "what was begun goes on", 40, VM, AGENT, STEPS, NOTHING, NOTHING)          \
-	X(refuse, "refuse", "the module will refuse a call", 6, CALL, HOW, AFTER, NOTHING,      \
-	  NOTHING)                                                                              \
+	X(refuse, "refuse", "the module will refuse a call about memory", 10, CALL, HOW, AFTER,  \
+	  NOTHING, NOTHING)                                                                     \
+	X(refuse_life, "refuse-life", "the same, about a TD's life", 3, LIFE, HOW, AFTER,        \
+	  NOTHING, NOTHING)                                                                     \
 	X(shortage, "shortage", "after so many more pages so many are not to be had", 4, LEFT,   \
 	  FAILS, NOTHING, NOTHING, NOTHING)
 
@@ -100,6 +106,7 @@ PRIVATE_OPS(OP_DECLARE)
 #define NAME_AGENT "agent"
 #define NAME_STEPS "steps"
 #define NAME_CALL "call"
+#define NAME_LIFE "life"
 #define NAME_HOW "how"
 #define NAME_AFTER "after"
 #define NAME_LEFT "left"
@@ -153,7 +160,9 @@ unsigned int private_arg_limit(const struct vmm_config *config, unsigned int kin
 	case STEPS:
 		return STEPS_LIMIT;
 	case CALL:
-		return REFUSABLE;
+		return OF_MEMORY;
+	case LIFE:
+		return REFUSABLE - OF_MEMORY;
 	case HOW:
 		return REFUSALS;
 	case AFTER:
@@ -186,6 +195,8 @@ const char *private_arg_word(unsigned int kind, unsigned int arg, unsigned int v
 		return level_words[value];
 	case CALL:
 		return tdx_call_name((enum tdx_call)refusable[value]);
+	case LIFE:
+		return tdx_call_name((enum tdx_call)refusable[OF_MEMORY + value]);
 	case HOW:
 		return tdx_status_name((enum tdx_status)refusals[value]);
 	default:
@@ -457,12 +468,22 @@ static bool may_refuse(const struct private_host *host, enum tdx_call call)
 	return waiting < REFUSALS_WAITING && !tdx_is_refusing(host->tdx, call);
 }
 
-static bool op_refuse(struct private_host *host, const uint8_t *args)
+static bool refuse(struct private_host *host, uint32_t index, const uint8_t *args)
 {
-	enum tdx_call call = (enum tdx_call)refusable[args[0]];
+	enum tdx_call call = (enum tdx_call)refusable[index];
 
 	return may_refuse(host, call) &&
 	       tdx_refuse(host->tdx, call, (enum tdx_status)refusals[args[1]], args[2]);
+}
+
+static bool op_refuse(struct private_host *host, const uint8_t *args)
+{
+	return refuse(host, args[0], args);
+}
+
+static bool op_refuse_life(struct private_host *host, const uint8_t *args)
+{
+	return refuse(host, OF_MEMORY + args[0], args);
 }
 
 static bool op_shortage(struct private_host *host, const uint8_t *args)

@@ -257,7 +257,8 @@ enum private_progress private_at_walk_begin(struct private_host *host,
 	aim(host, agent, agent->first[agent->first_next], TDX_2M);
 	if (private_is_old(host))
 		return go(agent, AT_old_block);
-	agent->step = tlbtag_sept_split(&agent->op, &host->pamt, &agent->kit, &agent->where);
+	private_sept_begin(agent, tlbtag_sept_split(&agent->op, &host->pamt, &agent->kit,
+						    &agent->where));
 	return go(agent, AT_walk_split);
 }
 
@@ -350,7 +351,7 @@ enum private_progress private_at_walk_zap(struct private_host *host, struct priv
 	if (level < 0)
 		return go(agent, AT_walk_apply);
 	aim(host, agent, agent->scan, (enum tdx_level)level);
-	agent->step = tlbtag_sept_zap(&agent->op, &host->pamt, &agent->where);
+	private_sept_begin(agent, tlbtag_sept_zap(&agent->op, &host->pamt, &agent->where));
 	return go(agent, AT_walk_zapping);
 }
 
@@ -395,16 +396,27 @@ enum private_progress private_at_walk_unlock(struct private_host *host,
 	return go(agent, AT_walk_end);
 }
 
+/* What is left stays with the VM, up to a kit. */
+static void end_reserve(struct private_host *host, struct private_agent *agent)
+{
+	struct tlbtag_supply *supply = &vm_of(host, agent)->supply;
+	tlbtag_page_t page;
+
+	tlbtag_reserve_end(supply, &agent->reserve);
+	if ((agent->reserve.sept.count && !supply->sept.count) ||
+	    (agent->reserve.pamt.count && supply->pamt.count < TLBTAG_KIT_PAMT))
+		private_wrong(host, VMM_SPARE, "VM %u: pages go that its next split wants",
+			      agent->vm);
+	while ((page = tlbtag_reserve_drain(&agent->reserve)) != TLBTAG_PAGE_NONE)
+		private_page_free(host, page, PLACE_SUPPLY);
+}
+
 enum private_progress private_at_walk_end(struct private_host *host, struct private_agent *agent)
 {
 	struct private_vm *vm = vm_of(host, agent);
-	tlbtag_page_t page;
 
 	if (agent->has_reserve)
-		tlbtag_reserve_end(&vm->supply, &agent->reserve);
-	while (agent->has_reserve &&
-	       (page = tlbtag_reserve_drain(&agent->reserve)) != TLBTAG_PAGE_NONE)
-		private_page_free(host, page, PLACE_SUPPLY);
+		end_reserve(host, agent);
 	if (agent->kit.pamt_count)
 		give_kit(host, agent);
 	drain_kit(host, agent);
