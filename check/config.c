@@ -10,30 +10,42 @@
 #include <string.h>
 #include <tlbtag/rules.h>
 
-#define KEY(text, field, form_of) { text, offsetof(struct vmm_config, field), form_of }
+#define KEY(text, field, form_of, worlds_of)                                                    \
+	{ text, offsetof(struct vmm_config, field), form_of, worlds_of }
 
 const struct config_key config_keys[] = {
-	KEY("vendor", intel, CONFIG_VENDOR),
-	KEY("flush_by_asid", flush_by_asid, CONFIG_FLAG),
-	KEY("shared_tag", shared_tag, CONFIG_FLAG),
-	KEY("l0_nested_paging", l0_nested_paging, CONFIG_FLAG),
-	KEY("l1_nested_paging", l1_nested_paging, CONFIG_FLAG),
-	KEY("invlpga_broken", invlpga_broken, CONFIG_FLAG),
-	KEY("pcid", pcid, CONFIG_FLAG),
-	KEY("ept_ad", ept_ad, CONFIG_FLAG),
-	KEY("reuse_at_once", reuse_at_once, CONFIG_FLAG),
-	KEY("forgetful", forgetful, CONFIG_FLAG),
-	KEY("spare_is_wrong", spare_is_wrong, CONFIG_FLAG),
-	KEY("contexts", contexts, CONFIG_NUMBER),
-	KEY("tags", tags, CONFIG_NUMBER),
-	KEY("cpus", cpus, CONFIG_NUMBER),
-	KEY("vms", vms, CONFIG_NUMBER),
-	KEY("vcpus", vcpus, CONFIG_NUMBER),
-	KEY("speculation", speculation, CONFIG_SPECULATION),
-	KEY("policy", policy, CONFIG_POLICY),
-	KEY("seed", seed, CONFIG_WIDE),
-	KEY("rule_off", rule_off, CONFIG_RULE),
-	KEY("fault", fault, CONFIG_FAULT),
+	KEY("vendor", intel, CONFIG_VENDOR, CONFIG_FLUSHES),
+	KEY("flush_by_asid", flush_by_asid, CONFIG_FLAG, CONFIG_FLUSHES),
+	KEY("shared_tag", shared_tag, CONFIG_FLAG, CONFIG_FLUSHES),
+	KEY("l0_nested_paging", l0_nested_paging, CONFIG_FLAG, CONFIG_FLUSHES),
+	KEY("l1_nested_paging", l1_nested_paging, CONFIG_FLAG, CONFIG_FLUSHES),
+	KEY("invlpga_broken", invlpga_broken, CONFIG_FLAG, CONFIG_FLUSHES),
+	KEY("pcid", pcid, CONFIG_FLAG, CONFIG_FLUSHES),
+	KEY("ept_ad", ept_ad, CONFIG_FLAG, CONFIG_FLUSHES),
+	KEY("reuse_at_once", reuse_at_once, CONFIG_FLAG, CONFIG_FLUSHES),
+	KEY("forgetful", forgetful, CONFIG_FLAG, CONFIG_FLUSHES),
+	KEY("spare_is_wrong", spare_is_wrong, CONFIG_FLAG, CONFIG_FLUSHES),
+	KEY("contexts", contexts, CONFIG_NUMBER, CONFIG_FLUSHES),
+	KEY("tags", tags, CONFIG_NUMBER, CONFIG_FLUSHES),
+	KEY("cpus", cpus, CONFIG_NUMBER, CONFIG_FLUSHES),
+	KEY("vms", vms, CONFIG_NUMBER, CONFIG_EITHER),
+	KEY("vcpus", vcpus, CONFIG_NUMBER, CONFIG_EITHER),
+	KEY("speculation", speculation, CONFIG_SPECULATION, CONFIG_FLUSHES),
+	KEY("policy", policy, CONFIG_POLICY, CONFIG_FLUSHES),
+	KEY("seed", seed, CONFIG_WIDE, CONFIG_FLUSHES),
+	KEY("dynamic_pamt", tdx.dynamic_pamt, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("cache", tdx.cache, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("huge", tdx.huge, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("near", tdx.near, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("contended", tdx.contended, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("restless", tdx.restless, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("trusting", tdx.trusting, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("erratum", tdx.erratum, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("interruptible", tdx.interruptible, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("regions", tdx.regions, CONFIG_NUMBER, CONFIG_PRIVATE),
+	KEY("small", tdx.small, CONFIG_NUMBER, CONFIG_PRIVATE),
+	KEY("rule_off", rule_off, CONFIG_RULE, CONFIG_EITHER),
+	KEY("fault", fault, CONFIG_FAULT, CONFIG_EITHER),
 };
 
 const unsigned int config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
@@ -49,10 +61,21 @@ static const struct {
 } rules[] = {
 #define CONFIG_RULE_ROW(id, text, source) { #id, text },
 	TLBTAG_RULES(CONFIG_RULE_ROW)
+	TLBTAG_SEPT_RULES(CONFIG_RULE_ROW)
 #undef CONFIG_RULE_ROW
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+bool config_has_key(const struct check_world *world, const struct config_key *key)
+{
+	return key->worlds == CONFIG_EITHER || world->is_private == (key->worlds == CONFIG_PRIVATE);
+}
+
+bool config_has_rule(const struct check_world *world, uint32_t rule)
+{
+	return rule < COUNT_OF(rules) && world->is_private == (rule >= TLBTAG_RULE_COUNT);
+}
 
 /* --- values ------------------------------------------------------------------ */
 
@@ -176,6 +199,8 @@ static bool read_value(const struct check_world *world, enum config_form form, c
 		return find_policy(world, text, value);
 	case CONFIG_RULE:
 		*value = config_rule_find(text);
+		if (!config_has_rule(world, (uint32_t)*value))
+			*value = UINT32_MAX;
 		break;
 	case CONFIG_FAULT:
 		*value = config_fault_find(world, text);
@@ -205,7 +230,7 @@ int config_word(const struct check_world *world, struct vmm_config *config, cons
 		return -1;
 	}
 	key = find_key(word, (size_t)(equals - word));
-	if (key < 0) {
+	if (key < 0 || !config_has_key(world, &config_keys[key])) {
 		snprintf(error, size, "no key '%.*s' in a configuration",
 			 equals - word > 60 ? 60 : (int)(equals - word), word);
 		return -1;
@@ -241,9 +266,14 @@ static void print_value(const struct check_world *world, const struct config_key
 
 void config_print(const struct check_world *world, const struct vmm_config *config, FILE *out)
 {
+	bool any = false;
+
 	for (unsigned int i = 0; i < config_key_count; i++) {
-		if (i)
+		if (!config_has_key(world, &config_keys[i]))
+			continue;
+		if (any)
 			fputc(' ', out);
+		any = true;
 		print_value(world, &config_keys[i], config_get(config, &config_keys[i]), out);
 	}
 }

@@ -8,7 +8,7 @@
 #include "world.h"
 
 /* More keys than a configuration has. */
-#define CONFIG_KEYS_MAX 32u
+#define CONFIG_KEYS_MAX 48u
 
 /* How a key's value is written. */
 enum config_form {
@@ -22,14 +22,26 @@ enum config_form {
 	CONFIG_POLICY = 7,
 };
 
+/* Which worlds have a key. */
+enum config_worlds {
+	CONFIG_EITHER = 0,
+	CONFIG_FLUSHES = 1,
+	CONFIG_PRIVATE = 2,
+};
+
 struct config_key {
 	const char *name;
 	size_t offset;
 	enum config_form form;
+	enum config_worlds worlds;
 };
 
 extern const struct config_key config_keys[];
 extern const unsigned int config_key_count;
+
+bool config_has_key(const struct check_world *world, const struct config_key *key);
+/* Is this a rule that such a world knows? */
+bool config_has_rule(const struct check_world *world, uint32_t rule);
 
 uint64_t config_get(const struct vmm_config *config, const struct config_key *key);
 void config_set(struct vmm_config *config, const struct config_key *key, uint64_t value);

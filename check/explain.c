@@ -8,9 +8,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *meaning(enum vmm_wrong wrong)
+static const char *meaning(const struct check_world *world, enum vmm_wrong wrong)
 {
-	switch (wrong) {
+	if (world->wrong_meaning)
+		return world->wrong_meaning(wrong);
+	switch ((unsigned int)wrong) {
 	case VMM_FINE:
 		return "nothing was wrong";
 	case VMM_FOREIGN:
@@ -73,8 +75,15 @@ static void print_step(const struct check_world *world, const struct vmm_op *op,
 	unsigned int args = check_world_args(world, op->kind);
 
 	fprintf(out, "%-*s", args ? width : 0, info->name);
-	for (unsigned int i = 0; i < args; i++)
+	for (unsigned int i = 0; i < args; i++) {
+		const char *word = NULL;
+
+		if (world->arg_word)
+			word = world->arg_word(op->kind, i, op->arg[i]);
 		fprintf(out, " %s=%u", info->args[i], op->arg[i]);
+		if (word)
+			fprintf(out, "(%s)", word);
+	}
 }
 
 static void print_steps(const struct check_world *world, const struct story *story,
@@ -138,7 +147,8 @@ static void print_verdict(const struct check_world *world, const struct story_en
 {
 	const struct vmm_verdict *verdict = &end->verdict;
 
-	fprintf(out, "  %s: %s.\n", world->wrong_name(verdict->wrong), meaning(verdict->wrong));
+	fprintf(out, "  %s: %s.\n", world->wrong_name(verdict->wrong),
+		meaning(world, verdict->wrong));
 	print_words(verdict->words, out);
 	if (is_stale(verdict->wrong))
 		print_place(verdict, out);
@@ -149,7 +159,8 @@ static void print_verdict(const struct check_world *world, const struct story_en
 
 void explain_line(const struct check_world *world, const struct story_end *end, FILE *out)
 {
-	fprintf(out, "%s: %s", world->wrong_name(end->verdict.wrong), meaning(end->verdict.wrong));
+	fprintf(out, "%s: %s", world->wrong_name(end->verdict.wrong),
+		meaning(world, end->verdict.wrong));
 }
 
 static void print_changes(const struct check_world *world, const struct vmm_config *config,

@@ -115,7 +115,10 @@ const char *check_config_from_seed(const struct check_world *world, struct seed 
 
 	for (unsigned int i = 0; i < DRAWS_MAX; i++) {
 		world->config_init(config);
-		draw_config(seed, config);
+		if (world->config_draw)
+			world->config_draw(seed, config);
+		else
+			draw_config(seed, config);
 		config_pins_apply(pins, config);
 		suit_pins(world, pins, config);
 		wrong = world->config_check(config);

@@ -382,7 +382,8 @@ static bool simplify_world(struct shrinker *shrinker)
 	bool kept = false;
 
 	for (unsigned int i = 0; i < config_key_count; i++)
-		if (is_detail(&config_keys[i]))
+		if (is_detail(&config_keys[i]) &&
+		    config_has_key(shrinker->world, &config_keys[i]))
 			kept |= simplify_key(shrinker, &config_keys[i]);
 	return kept;
 }

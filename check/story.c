@@ -37,6 +37,11 @@ void story_print_op(const struct check_world *world, const struct vmm_op *op, FI
 		fprintf(out, " %s=%u", info->args[i], op->arg[i]);
 }
 
+static const char *head_of(const struct check_world *world)
+{
+	return world->is_private ? STORY_HEAD_PRIVATE : STORY_HEAD;
+}
+
 static void print_body(const struct check_world *world, const struct story *story, FILE *out)
 {
 	fputs("config ", out);
@@ -52,7 +57,7 @@ static void print_body(const struct check_world *world, const struct story *stor
 
 void story_print(const struct check_world *world, const struct story *story, FILE *out)
 {
-	fputs(STORY_HEAD "\n", out);
+	fprintf(out, "%s\n", head_of(world));
 	print_body(world, story, out);
 }
 
@@ -70,7 +75,7 @@ static void print_comment(const char *comment, FILE *out)
 static int write_story(const struct check_world *world, FILE *out, const struct story *story,
 		       const char *comment)
 {
-	fputs(STORY_HEAD "\n", out);
+	fprintf(out, "%s\n", head_of(world));
 	print_comment(comment, out);
 	print_body(world, story, out);
 	return fflush(out) || ferror(out) ? -1 : 0;
@@ -107,6 +112,7 @@ int story_save(const struct check_world *world, const char *path, const struct s
 
 struct story_reader {
 	const struct check_world *world;
+	const struct check_world *other; /* or NULL: the head line may be of this one */
 	struct story *story;
 	const char *name;
 	unsigned int line;
@@ -236,13 +242,25 @@ static int read_step(struct story_reader *reader, const char *word, char *rest)
 	return refuse_word(reader, "no operation '%.60s'", word);
 }
 
+static int read_head(struct story_reader *reader, const char *line)
+{
+	if (!strcmp(line, head_of(reader->world)))
+		return 0;
+	if (!reader->other || strcmp(line, head_of(reader->other)))
+		return refuse_word(reader, "not a story, it does not begin with '%s'",
+				   head_of(reader->world));
+	reader->world = reader->other;
+	reader->world->config_init(&reader->story->config);
+	return 0;
+}
+
 static int read_line(struct story_reader *reader, char *line)
 {
 	char *rest;
 	char *word;
 
-	if (reader->line == 1 && strcmp(line, STORY_HEAD))
-		return refuse(reader, "not a story, it does not begin with '" STORY_HEAD "'");
+	if (reader->line == 1 && read_head(reader, line))
+		return -1;
 	line[strcspn(line, "#")] = '\0';
 	line += strspn(line, " \t");
 	if (!*line)
@@ -280,44 +298,70 @@ static size_t next_line(FILE *in, char *line)
 	return size;
 }
 
+static int read_lines(struct story_reader *reader, FILE *in)
+{
+	char line[STORY_LINE_MAX];
+	size_t size;
+
+	reader->world->config_init(&reader->story->config);
+	reader->story->settle = false;
+	reader->story->count = 0;
+	while ((size = next_line(in, line)) > 0) {
+		reader->line++;
+		if (check_line(reader, line, size) || read_line(reader, line))
+			return -1;
+	}
+	if (ferror(in))
+		return refuse(reader, strerror(errno));
+	if (!reader->line)
+		return refuse(reader, "an empty file");
+	return end_config(reader);
+}
+
 int story_read(const struct check_world *world, FILE *in, const char *name, struct story *story,
 	       char *error)
 {
 	struct story_reader reader = {
 		.world = world, .story = story, .name = name, .error = error
 	};
-	char line[STORY_LINE_MAX];
-	size_t size;
 
-	world->config_init(&story->config);
-	story->settle = false;
-	story->count = 0;
-	while ((size = next_line(in, line)) > 0) {
-		reader.line++;
-		if (check_line(&reader, line, size) || read_line(&reader, line))
-			return -1;
-	}
-	if (ferror(in))
-		return refuse(&reader, strerror(errno));
-	if (!reader.line)
-		return refuse(&reader, "an empty file");
-	return end_config(&reader);
+	return read_lines(&reader, in);
 }
 
-int story_load(const struct check_world *world, const char *path, struct story *story,
-	       char *error)
+static int load(struct story_reader *reader, const char *path)
 {
 	bool standard = !strcmp(path, "-");
 	FILE *in = standard ? stdin : fopen(path, "re");
 	int result;
 
 	if (!in) {
-		snprintf(error, STORY_LINE_MAX, "%.400s: %s", path, strerror(errno));
+		snprintf(reader->error, STORY_LINE_MAX, "%.400s: %s", path, strerror(errno));
 		return -1;
 	}
-	result = story_read(world, in, standard ? "standard input" : path, story, error);
+	reader->name = standard ? "standard input" : path;
+	result = read_lines(reader, in);
 	if (!standard)
 		fclose(in);
+	return result;
+}
+
+int story_load(const struct check_world *world, const char *path, struct story *story,
+	       char *error)
+{
+	struct story_reader reader = { .world = world, .story = story, .error = error };
+
+	return load(&reader, path);
+}
+
+int story_load_either(const struct check_world *const worlds[2], const char *path,
+		      struct story *story, const struct check_world **world, char *error)
+{
+	struct story_reader reader = {
+		.world = worlds[0], .other = worlds[1], .story = story, .error = error
+	};
+	int result = load(&reader, path);
+
+	*world = reader.world;
 	return result;
 }
 

@@ -16,6 +16,8 @@
 #include "config.h"
 
 #define STORY_HEAD "# tlbtag story 1"
+/* of a world of private memory */
+#define STORY_HEAD_PRIVATE "# tlbtag private story 1"
 #define STORY_OPS_MAX 4096u
 #define STORY_LINE_MAX 1024u
 
@@ -58,6 +60,10 @@ int story_read(const struct check_world *world, FILE *in, const char *name, stru
 /* The same for a file by its name, "-" is standard input. */
 int story_load(const struct check_world *world, const char *path, struct story *story,
 	       char *error);
+
+/* The same of whichever of two worlds the head line names; @world says which. */
+int story_load_either(const struct check_world *const worlds[2], const char *path,
+		      struct story *story, const struct check_world **world, char *error);
 
 /**
  * story_save() - write a file, or nothing at all

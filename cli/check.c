@@ -40,6 +40,7 @@ enum option_code {
 	OPTION_STATES,
 	OPTION_FROM,
 	OPTION_REPLAY,
+	OPTION_PRIVATE,
 	OPTION_MERGE,
 	OPTION_JSON,
 	OPTION_TIMING,
@@ -65,6 +66,7 @@ static const struct option long_options[] = {
 	{ "states", required_argument, NULL, OPTION_STATES },
 	{ "from", required_argument, NULL, OPTION_FROM },
 	{ "replay", required_argument, NULL, OPTION_REPLAY },
+	{ "private", no_argument, NULL, OPTION_PRIVATE },
 	{ "merge", no_argument, NULL, OPTION_MERGE },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "timing", no_argument, NULL, OPTION_TIMING },
@@ -79,8 +81,11 @@ static int help(void)
 	     "       tlbtag check --merge FILE...\n"
 	     "\n"
 	     "Runs guests on the library and on hardware that never forgets a translation,\n"
-	     "and looks for one that is used but must not be. See doc/CHECK.md.\n"
+	     "and looks for one that is used but must not be. With --private: TDX guests on a\n"
+	     "module that may refuse, and pages, counters and tables that must fit together.\n"
+	     "See doc/CHECK.md.\n"
 	     "\n"
+	     "  --private              private memory of TDX guests instead of flushes\n"
 	     "  --seed N               run this seed (default: 1)\n"
 	     "  --seeds A..B           run these\n"
 	     "  --ops N                operations per seed (default: 100000)\n"
@@ -241,7 +246,7 @@ static bool take_seed(void *cookie, uint64_t task, const void *data, size_t size
 	}
 	if (head.result)
 		report_found(run, seed, &head, end);
-	progress("seed %" PRIu64 ": %" PRIu64 " operations, %.1f million accesses per second",
+	progress("seed %" PRIu64 ": %" PRIu64 " operations, %.1f million checks per second",
 		 seed, run->tally.ops,
 		 (double)run->tally.accesses / 1e6 / (clock_seconds() - run->request->began));
 	return !run->error && (!run->found || run->request->keep_going) &&
@@ -267,8 +272,9 @@ static void print_sum(struct seed_run *run)
 
 	if (!run->request->json) {
 		printf("%" PRIu64 " seeds, %" PRIu64 " stories, %" PRIu64 " operations, %" PRIu64
-		       " checked accesses: ",
-		       tally->seeds, tally->stories, tally->ops, tally->accesses);
+		       " checked %s: ",
+		       tally->seeds, tally->stories, tally->ops, tally->accesses,
+		       run->options.world->is_private ? "counters and entries" : "accesses");
 		if (run->found)
 			printf("%u wrong\n", run->found);
 		else
@@ -276,7 +282,7 @@ static void print_sum(struct seed_run *run)
 		return;
 	}
 	object = json_object();
-	tally_json(tally, object);
+	tally_json(run->options.world, tally, object);
 	json_object_set(object, "wrong", run->wrong);
 	check_add_timing(run->request, tally, object);
 	json_write(object);
@@ -355,13 +361,14 @@ static int play(struct check_request *request, struct story *story)
 
 static int replay_story(struct check_request *request)
 {
+	const struct check_world *const worlds[] = { check_world_vmm(), check_world_private() };
 	struct story *story = calloc(1, sizeof(*story));
 	char error[STORY_LINE_MAX];
 	int code;
 
 	if (!story)
 		return complain("out of memory");
-	if (story_load(request->world, request->replay, story, error))
+	if (story_load_either(worlds, request->replay, story, &request->world, error))
 		code = complain("%s", error);
 	else
 		code = play(request, story);
@@ -450,7 +457,7 @@ static bool parse_mutation(struct check_request *request, int code, const char *
 {
 	uint32_t number;
 
-	if (code == OPTION_WITHOUT && !option_rule(text, &number))
+	if (code == OPTION_WITHOUT && !option_rule(request->world, text, &number))
 		return false;
 	if (code == OPTION_FAULT && !option_fault(request->world, text, &number))
 		return false;
@@ -523,11 +530,24 @@ static bool parse_option(struct check_request *request, int code, const char *te
 	}
 }
 
+/* It decides what the other options mean. */
+static void find_private(struct check_request *request, int argc, char **argv)
+{
+	int code;
+
+	while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		if (code == OPTION_PRIVATE)
+			request->world = check_world_private();
+	/* From the beginning again. */
+	optind = 0;
+}
+
 static bool parse_options(struct check_request *request, int argc, char **argv)
 {
 	int code;
 
 	opterr = 0;
+	find_private(request, argc, argv);
 	while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (code == '?') {
 			complain("check: '%s' is no option, or lacks its value", argv[optind - 1]);
@@ -572,6 +592,8 @@ int check_main(int argc, char **argv)
 	wrong = pins_wrong(request.world, &request.pins);
 	if (wrong)
 		return complain("check: no world can be like this: %s", wrong);
+	if (request.depth && !request.world->digest)
+		return complain("check: --explore: not with --private");
 	if (request.depth)
 		return check_explore(&request);
 	if (request.time > 0 && !request.ranged)

@@ -72,13 +72,25 @@ json_t *found_json(const struct check_world *world, const struct story *story,
 	return object;
 }
 
-void tally_json(const struct run_tally *tally, json_t *object)
+/* What private_counts() says. */
+static void add_private(const struct run_tally *tally, json_t *object)
+{
+	json_object_set_new(object, "splits", json_of_count(tally->flushes));
+	json_object_set_new(object, "refused", json_of_count(tally->spare));
+	json_object_set_new(object, "retries", json_of_count(tally->syncs));
+}
+
+void tally_json(const struct check_world *world, const struct run_tally *tally, json_t *object)
 {
 	json_object_set_new(object, "seeds", json_of_count(tally->seeds));
 	json_object_set_new(object, "stories", json_of_count(tally->stories));
 	json_object_set_new(object, "ops", json_of_count(tally->ops));
 	json_object_set_new(object, "accesses", json_of_count(tally->accesses));
 	json_object_set_new(object, "entries", json_of_count(tally->entries));
+	if (world->is_private) {
+		add_private(tally, object);
+		return;
+	}
 	json_object_set_new(object, "flushes", json_of_count(tally->flushes));
 	json_object_set_new(object, "spare", json_of_count(tally->spare));
 	json_object_set_new(object, "syncs", json_of_count(tally->syncs));
@@ -109,12 +121,17 @@ bool option_seconds(const char *option, const char *text, double *value)
 	return false;
 }
 
-bool option_rule(const char *text, uint32_t *rule)
+bool option_rule(const struct check_world *world, const char *text, uint32_t *rule)
 {
 	*rule = config_rule_find(text);
-	if (*rule != UINT32_MAX)
+	if (config_has_rule(world, *rule))
 		return true;
-	complain("no rule '%s'; 'tlbtag rules' lists them", text);
+	if (*rule != UINT32_MAX)
+		complain("rule %s is about %s", text,
+			 world->is_private ? "flushes: without --private"
+					   : "private memory: with --private");
+	else
+		complain("no rule '%s'; 'tlbtag rules' lists them", text);
 	return false;
 }
 
@@ -148,6 +165,10 @@ const char *pins_wrong(const struct check_world *world, const struct config_pins
 	struct vmm_config config;
 	struct seed seed;
 
+	for (unsigned int i = 0; i < config_key_count; i++)
+		if (pins->pinned[i] && !config_has_key(world, &config_keys[i]))
+			return "what is about flushes has no meaning in private memory, or the "
+			       "reverse";
 	seed_init(&seed, 0);
 	return check_config_from_seed(world, &seed, pins, &config);
 }

@@ -15,14 +15,14 @@ json_t *found_json(const struct check_world *world, const struct story *story,
 		   const struct story_end *end);
 
 /* Numbers of a tally, into an object. */
-void tally_json(const struct run_tally *tally, json_t *object);
+void tally_json(const struct check_world *world, const struct run_tally *tally, json_t *object);
 
 /* --- options: each complains and returns false if it does not like the text --- */
 
 bool option_count(const char *option, const char *text, uint64_t most, uint64_t *value);
 /* Positive; fractions are fine. */
 bool option_seconds(const char *option, const char *text, double *value);
-bool option_rule(const char *text, uint32_t *rule);
+bool option_rule(const struct check_world *world, const char *text, uint32_t *rule);
 bool option_fault(const struct check_world *world, const char *text, uint32_t *fault);
 /* "KEY=VALUE" of a configuration. */
 bool option_pin(const struct check_world *world, const char *text, struct config_pins *pins);

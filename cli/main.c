@@ -20,6 +20,7 @@ static const struct {
 	{ "audit", audit_main, "which VM entries of a recorded host missed a flush" },
 	{ "check", check_main, "look for a stale translation, story after story" },
 	{ "mutants", mutants_main, "is every rule needed, every old mistake found?" },
+	{ "sept", sept_main, "what splits of a TDX guest's memory cost" },
 	{ "events", events_main, "print a recording in the event vocabulary" },
 	{ "rules", rules_main, "print the rules of the library" },
 };

@@ -37,11 +37,13 @@ enum mutant_kind {
 
 /**
  * struct mutant - a rule that is switched off, or an exhibit
+ * @world: that knows it
  * @key: of the configuration
  * @number: of the rule or fault
  * @name, @statement: of it
  */
 struct mutant {
+	const struct check_world *world;
 	enum mutant_kind kind;
 	const char *key;
 	uint32_t number;
@@ -59,13 +61,15 @@ struct mutant_head {
 };
 
 struct mutants {
-	const struct check_world *world;
+	const struct check_world *worlds[2];
 	struct mutant *list;
 	unsigned int count;
 	unsigned int kinds[2];
 	unsigned int killed[2];
 	unsigned int too_long;
+	/* Found on a TLB that forgets, and of how many: there is none in private memory. */
 	unsigned int forgetful[2];
+	unsigned int of_flushes[2];
 	double seconds_max;
 	double began;
 	uint64_t ops_max;
@@ -94,23 +98,51 @@ static void add_mutant(struct mutants *mutants, const struct mutant *mutant)
 	if (mutants->only && strcmp(mutants->only, mutant->name))
 		return;
 	mutants->kinds[mutant->kind]++;
+	mutants->of_flushes[mutant->kind] += !mutant->world->is_private;
 	mutants->list[mutants->count++] = *mutant;
 }
 
-static bool list_mutants(struct mutants *mutants)
+static void list_rules(struct mutants *mutants, const struct check_world *world)
 {
-	const struct check_world *world = mutants->world;
+	for (uint32_t i = 0; i < TLBTAG_RULE_END; i++)
+		if (config_has_rule(world, i))
+			add_mutant(mutants, &(struct mutant){ world, MUTANT_RULE, "rule_off", i,
+							      config_rule_name(i),
+							      config_rule_statement(i) });
+}
 
-	mutants->list = calloc(TLBTAG_RULE_COUNT + world->fault_count, sizeof(*mutants->list));
-	for (uint32_t i = 0; mutants->list && i < TLBTAG_RULE_COUNT; i++)
-		add_mutant(mutants, &(struct mutant){ MUTANT_RULE, "rule_off", i,
-						      config_rule_name(i),
-						      config_rule_statement(i) });
-	for (uint32_t i = 0; mutants->list && i < world->fault_count; i++)
-		add_mutant(mutants, &(struct mutant){ MUTANT_FAULT, "fault", i,
+static void list_faults(struct mutants *mutants, const struct check_world *world)
+{
+	for (uint32_t i = 0; i < world->fault_count; i++)
+		add_mutant(mutants, &(struct mutant){ world, MUTANT_FAULT, "fault", i,
 						      world->faults[i].name,
 						      world->faults[i].statement });
-	return mutants->list != NULL;
+}
+
+/* All rules first. */
+static bool list_mutants(struct mutants *mutants)
+{
+	size_t count = TLBTAG_RULE_END + mutants->worlds[0]->fault_count +
+		       mutants->worlds[1]->fault_count;
+
+	mutants->list = calloc(count, sizeof(*mutants->list));
+	if (!mutants->list)
+		return false;
+	for (unsigned int i = 0; i < 2; i++)
+		list_rules(mutants, mutants->worlds[i]);
+	for (unsigned int i = 0; i < 2; i++)
+		list_faults(mutants, mutants->worlds[i]);
+	return true;
+}
+
+/* Without the keys that such a world does not have. */
+static struct config_pins pins_of(const struct mutants *mutants, const struct check_world *world)
+{
+	struct config_pins pins = mutants->pins;
+
+	for (unsigned int i = 0; i < config_key_count; i++)
+		pins.pinned[i] &= config_has_key(world, &config_keys[i]);
+	return pins;
 }
 
 /* --- the hunt, in a worker --------------------------------------------------- */
@@ -124,8 +156,8 @@ static void set_options(const struct mutants *mutants, const struct mutant *muta
 			double *deadline, struct hunt_options *options)
 {
 	*options = (struct hunt_options){
-		.run = { .world = mutants->world, .pins = mutants->pins, .ops = SEED_OPS,
-			 .stop = is_late, .cookie = deadline },
+		.run = { .world = mutant->world, .pins = pins_of(mutants, mutant->world),
+			 .ops = SEED_OPS, .stop = is_late, .cookie = deadline },
 		.first_seed = mutants->seed, .seeds_max = SEEDS_MAX,
 		.ops_max = mutants->ops_max, .alternatives = ALTERNATIVES
 	};
@@ -166,7 +198,8 @@ static void work_mutant(void *cookie, uint64_t task, FILE *out)
 	if (!head.result.found)
 		mutants->story.count = 0;
 	deadline = clock_seconds() + mutants->seconds_max;
-	if (!head.error && head.result.found)
+	if (!head.error && head.result.found &&
+	    !mutants->list[task].world->is_private)
 		head.error = hunt_forgetful(mutants, &options, &head);
 	found_write(&head, sizeof(head), &mutants->story, &mutants->end, out);
 }
@@ -179,6 +212,13 @@ static void print_head(void)
 	       "seen as");
 }
 
+static const char *forgetful_word(const struct mutant *mutant, const struct mutant_head *head)
+{
+	if (mutant->world->is_private)
+		return "";
+	return head->forgetful_found ? "found" : "not found";
+}
+
 static void print_row(const struct mutants *mutants, const struct mutant *mutant,
 		      const struct mutant_head *head, const struct story_end *end)
 {
@@ -186,8 +226,7 @@ static void print_row(const struct mutants *mutants, const struct mutant *mutant
 	       head->seconds);
 	if (head->result.found)
 		printf("%6u  %-10s %s\n", mutants->story.count,
-		       head->forgetful_found ? "found" : "not found",
-		       mutants->world->wrong_name(end->verdict.wrong));
+		       forgetful_word(mutant, head), mutant->world->wrong_name(end->verdict.wrong));
 	else
 		printf("%6s  %-10s after %" PRIu64 " operations\n", "", "",
 		       head->result.tally.ops);
@@ -198,7 +237,7 @@ static void print_row(const struct mutants *mutants, const struct mutant *mutant
 		printf("  ! %" PRIu64 " stories did not repeat\n", head->result.unsteady);
 	if (mutants->explain && head->result.found) {
 		putchar('\n');
-		explain_story(mutants->world, &mutants->story, end, stdout);
+		explain_story(mutant->world, &mutants->story, end, stdout);
 		putchar('\n');
 	}
 	fflush(stdout);
@@ -210,7 +249,7 @@ static void add_details(struct mutants *mutants, const struct mutant *mutant,
 	json_t *object;
 
 	if (head->result.found)
-		object = found_json(mutants->world, &mutants->story, end);
+		object = found_json(mutant->world, &mutants->story, end);
 	else
 		object = json_object();
 	json_object_set_new(object, "name", json_string(mutant->name));
@@ -218,7 +257,9 @@ static void add_details(struct mutants *mutants, const struct mutant *mutant,
 			    json_string(mutant->kind == MUTANT_RULE ? "rule" : "fault"));
 	json_object_set_new(object, "statement", json_string(mutant->statement));
 	json_object_set_new(object, "found", json_boolean(head->result.found));
-	json_object_set_new(object, "forgetful_found", json_boolean(head->forgetful_found));
+	json_object_set_new(object, "forgetful_found",
+			    mutant->world->is_private ? json_null()
+						      : json_boolean(head->forgetful_found));
 	json_object_set_new(object, "ops", json_integer((json_int_t)head->result.tally.ops));
 	json_object_set_new(object, "ops_before",
 			    json_integer((json_int_t)head->result.ops_before));
@@ -243,7 +284,7 @@ static void save_story(struct mutants *mutants, const struct mutant *mutant,
 		     end->verdict.words) < 0)
 		mutants->error = -ENOMEM;
 	else
-		mutants->error = story_save(mutants->world, path, &mutants->story, comment);
+		mutants->error = story_save(mutant->world, path, &mutants->story, comment);
 	if (mutants->error)
 		complain("%s: %s", path ? path : mutants->save, strerror(-mutants->error));
 	free(path);
@@ -291,12 +332,12 @@ static void print_sum(struct mutants *mutants)
 	size_t index;
 	json_t *name;
 
-	printf("\nrules: %u of %u found if switched off; on a TLB that forgets: %u\n",
+	printf("\nrules: %u of %u found if switched off; on a TLB that forgets: %u of %u\n",
 	       mutants->killed[MUTANT_RULE], mutants->kinds[MUTANT_RULE],
-	       mutants->forgetful[MUTANT_RULE]);
-	printf("museum: %u of %u found; on a TLB that forgets: %u\n",
+	       mutants->forgetful[MUTANT_RULE], mutants->of_flushes[MUTANT_RULE]);
+	printf("museum: %u of %u found; on a TLB that forgets: %u of %u\n",
 	       mutants->killed[MUTANT_FAULT], mutants->kinds[MUTANT_FAULT],
-	       mutants->forgetful[MUTANT_FAULT]);
+	       mutants->forgetful[MUTANT_FAULT], mutants->of_flushes[MUTANT_FAULT]);
 	if (mutants->too_long)
 		printf("%u stories have more than %u steps\n", mutants->too_long, HUNT_LENGTH);
 	json_array_foreach(mutants->survivors, index, name)
@@ -397,8 +438,9 @@ static int help(void)
 	     "Switches off every rule of the library in turn, and puts in every mistake of\n"
 	     "the museum; each must be found. One that survives is not needed, or not\n"
 	     "tested. Beside it the same on a TLB that forgets at every world switch, as\n"
-	     "emulators' do: what that does not find, their users do not notice. See\n"
-	     "doc/CHECK.md.\n"
+	     "emulators' do: what that does not find, their users do not notice. Rules and\n"
+	     "mistakes about private memory of TDX guests have worlds of their own, as in\n"
+	     "'tlbtag check --private'. See doc/CHECK.md.\n"
 	     "\n"
 	     "  --only NAME      this rule or mistake\n"
 	     "  --list           name them\n"
@@ -426,6 +468,21 @@ static int parse_flag(struct mutants *mutants, int code)
 	return code == OPTION_HELP ? help() : -1;
 }
 
+/* The world that has this key; the first if both do, or neither. */
+static const struct check_world *world_of_key(const struct mutants *mutants, const char *text)
+{
+	size_t size = strcspn(text, "=");
+
+	for (unsigned int i = 0; i < config_key_count; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		if (strlen(key->name) == size && !memcmp(key->name, text, size) &&
+		    !config_has_key(mutants->worlds[0], key))
+			return mutants->worlds[1];
+	}
+	return mutants->worlds[0];
+}
+
 static bool parse_value(struct mutants *mutants, int code, const char *text)
 {
 	switch (code) {
@@ -438,7 +495,7 @@ static bool parse_value(struct mutants *mutants, int code, const char *text)
 	case OPTION_SEED:
 		return option_count("--seed", text, UINT64_MAX / 2, &mutants->seed);
 	case OPTION_SET:
-		return option_pin(mutants->world, text, &mutants->pins);
+		return option_pin(world_of_key(mutants, text), text, &mutants->pins);
 	case OPTION_SAVE:
 		mutants->save = text;
 		return true;
@@ -471,10 +528,13 @@ static int parse_options(struct mutants *mutants, int argc, char **argv)
 
 static int begin(struct mutants *mutants)
 {
-	const char *wrong = pins_wrong(mutants->world, &mutants->pins);
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct config_pins pins = pins_of(mutants, mutants->worlds[i]);
+		const char *wrong = pins_wrong(mutants->worlds[i], &pins);
 
-	if (wrong)
-		return complain("mutants: no world can be like this: %s", wrong);
+		if (wrong)
+			return complain("mutants: no world can be like this: %s", wrong);
+	}
 	if (!list_mutants(mutants))
 		return complain("out of memory");
 	if (!mutants->count)
@@ -490,7 +550,8 @@ int mutants_main(int argc, char **argv)
 
 	if (!mutants)
 		return complain("out of memory");
-	mutants->world = check_world_vmm();
+	mutants->worlds[0] = check_world_vmm();
+	mutants->worlds[1] = check_world_private();
 	mutants->seconds_max = SECONDS_DEFAULT;
 	mutants->began = clock_seconds();
 	mutants->jobs = 1;

@@ -60,6 +60,16 @@ nonsense check --fault nonsense
 cpus check --set cpus=many
 world check --set cpus=0
 nothing check --avoid nothing
+flushes check --private --vendor amd
+flushes check --private --forgetful
+--private check --private --explore 2
+MOVED check --private --without MOVED
+SPLIT_PUT check --without SPLIT_PUT
+vendor check --set vendor=amd --private
+cache check --set cache=1
+hotplug check --private --fault hotplug
+regions check --private --set regions=2
+vmrun check --private --avoid vmrun
 nowhere check --replay /nowhere
 nowhere check --explore 1 --from /nowhere
 --merge check --merge
@@ -116,6 +126,25 @@ sed 's/cpus=[0-9]*/cpus=1 cups=1/' "$dir/story" >"$dir/bad"
 check 'a bad story is refused by line' refuses "$dir/bad:" check --replay "$dir/bad"
 head -c 300 "$dir/story" >"$dir/cut"
 check 'a cut story is refused' refuses "$dir/cut:" check --replay "$dir/cut"
+
+# --- private memory -----------------------------------------------------------------
+
+check 'nothing is wrong with private memory' gives 0 check --private --seeds 1..4 --ops 5000
+check 'nor for programs, in two processes' \
+	gives 0 check --private --seeds 1..4 --ops 5000 --json --jobs 2
+check 'which says how many splits' says '"splits": '
+check 'a rule of private memory is needed' \
+	gives 1 check --private --without SPLIT_PUT --ops 20000 --save "$dir/split"
+check 'its story is told' says 'counter: a region'
+check 'and replays without --private' gives 1 check --replay "$dir/split"
+sed 's/rule_off=[A-Z_0-9]*/rule_off=none/' "$dir/split" >"$dir/split-fine"
+check 'with the rule it goes well' gives 0 check --replay "$dir/split-fine"
+sed 's/private story/story/' "$dir/split" >"$dir/split-bad"
+check 'as a story of flushes it is refused' refuses "$dir/split-bad:" check --replay "$dir/split-bad"
+check 'mutants knows the rule' gives 0 mutants --only SPLIT_PUT --json
+check 'and counts it' says '"killed": 1,'
+check 'mutants knows the exhibits' gives 0 mutants --only retry-takes-pair --set restless=1
+check 'and how they are seen' says 'dry'
 
 # --- exploring and mutants ----------------------------------------------------------
 

@@ -97,6 +97,34 @@ enum vmm_policy {
 const char *vmm_policy_name(unsigned int policy);
 
 /**
+ * struct vmm_private - the same of a world of TDX guests (private.h)
+ * @dynamic_pamt: 4 KiB pages need metadata pages
+ * @cache: splits get their pages from a shared cache, else by reservation
+ * @huge: guest memory may be mapped by 2 MiB
+ * @near: tables are allocated close to each other: few regions, many uses
+ * @contended: whatever vCPUs in the guest can make busy is busy
+ * @restless: vCPUs that are kicked, and not kept out, enter again at once
+ * @trusting: the module does not check whether translations were tracked
+ * @erratum: pages that come back must be reset
+ * @interruptible: the module may interrupt DEMOTE
+ * @regions: of 2 MiB that the host has, 3 .. 16
+ * @small: of these, the ones that single pages are taken from first
+ */
+struct vmm_private {
+	bool dynamic_pamt;
+	bool cache;
+	bool huge;
+	bool near;
+	bool contended;
+	bool restless;
+	bool trusting;
+	bool erratum;
+	bool interruptible;
+	uint8_t regions;
+	uint8_t small;
+};
+
+/**
  * struct vmm_config - what a world is made of; drawn from a seed by check/
  * @intel: VPIDs and EPT instead of ASIDs and NPT
  * @flush_by_asid: AMD: the hardware has FLUSHBYASID
@@ -117,6 +145,8 @@ const char *vmm_policy_name(unsigned int policy);
  * @seed: for what the hardware does at random
  * @rule_off: a rule of the library that is switched off, or UINT32_MAX
  * @fault: index into vmm_faults, or VMM_FAULT_NONE
+ * @tdx: of a world of TDX guests, which of the rest has @vms, @vcpus, @rule_off and
+ *	@fault only
  */
 struct vmm_config {
 	bool intel;
@@ -140,6 +170,7 @@ struct vmm_config {
 	uint64_t seed;
 	uint32_t rule_off;
 	uint32_t fault;
+	struct vmm_private tdx;
 };
 
 /* Is what has this vendor (enum vmm_vendor) there in this world? */
@@ -166,7 +197,8 @@ unsigned int vmm_arg_limit(const struct vmm_config *config, unsigned int kind, u
 /*
  * What is wrong. The first three are the clauses of doc/MODEL.md; SPARE is a
  * flush that no rule asked for, LEAK a tag that did not come back, STUCK a vCPU
- * that cannot make progress, BROKEN an internal check of the library or model.
+ * that cannot make progress, BROKEN an internal check of the library or model. What
+ * follows is of private memory, and private_wrong_meaning() says it.
  */
 enum vmm_wrong {
 	VMM_FINE = 0,
@@ -177,6 +209,18 @@ enum vmm_wrong {
 	VMM_LEAK = 5,
 	VMM_STUCK = 6,
 	VMM_BROKEN = 7,
+	VMM_COUNTER = 8,
+	VMM_PAIR = 9,
+	VMM_TWICE = 10,
+	VMM_STALE = 11,
+	VMM_APART = 12,
+	VMM_DRY = 13,
+	VMM_HARM = 14,
+	VMM_REFUSED = 15,
+	VMM_DEAD = 16,
+	VMM_HELD = 17,
+	VMM_GONE = 18,
+	VMM_UNCHARGED = 19,
 };
 
 const char *vmm_wrong_name(enum vmm_wrong wrong);
