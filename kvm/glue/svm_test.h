@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * svm_test: where the debug build's self-test takes a hand. In other builds each
+ * is a constant and disappears.
+ */
+#ifndef SVM_TEST_H
+#define SVM_TEST_H
+
+#include <linux/types.h>
+
+typedef int (*svm_test_flush_t)(unsigned int min_asid, unsigned int max_asid);
+
+/* Is this the step that is to fail? */
+static inline bool svm_test_fails(void)
+{
+	return false;
+}
+
+/* How many numbers a key has */
+static inline unsigned int svm_test_members(unsigned int members)
+{
+	return members;
+}
+
+/* What flushes before ASIDs are used again */
+static inline svm_test_flush_t svm_test_flush(svm_test_flush_t flush)
+{
+	return flush;
+}
+
+#endif
