@@ -135,17 +135,24 @@ static int host_setup(unsigned int nr_asids)
 	return r;
 }
 
-noinline int svm_tags_setup(void)
+static int setup(void)
 {
 	unsigned int nr_asids = cpuid_ebx(SVM_CPUID_FUNC);
 	int r = pool_setup(nr_asids);
 
 	if (!r)
 		r = host_setup(nr_asids);
-	if (r) {
+	if (r)
 		svm_tags_unsetup();
+	return r;
+}
+
+noinline int svm_tags_setup(void)
+{
+	int r = svm_test_setup(setup);
+
+	if (r)
 		return r;
-	}
 	kvm_tags_register(&tags_ops);
 	pr_info("TLB tags %u to %u, %u for the L2 guests of a vCPU%s\n",
 		pool.range[TLBTAG_PLAIN].first, pool.range[TLBTAG_PLAIN].last,
@@ -162,6 +169,8 @@ noinline void svm_tags_unsetup(void)
 	leaked = tlbtag_pool_destroy(&pool);
 	if (leaked)
 		pr_err("%u TLB tags were never given back\n", leaked);
+	if (svm_sev_keys())
+		pr_err("%u owner records were never given back\n", svm_sev_keys());
 	kfree(host.cpu);
 	host.cpu = NULL;
 	kvfree(pool_words);

@@ -38,6 +38,14 @@ struct svm_sev_key {
 	union tlbtag_owner_word words[];
 };
 
+/* How many there are, to notice one that is left behind. */
+static atomic_t keys = ATOMIC_INIT(0);
+
+unsigned int svm_sev_keys(void)
+{
+	return atomic_read(&keys);
+}
+
 static struct svm_tags_vm *vm_of(struct kvm_sev_info *sev)
 {
 	return &container_of(sev, struct kvm_svm, sev_info)->tags;
@@ -53,6 +61,7 @@ static struct svm_sev_key *new_key(unsigned int members)
 	key = kzalloc(struct_size(key, words, words), GFP_KERNEL_ACCOUNT);
 	if (!key)
 		return NULL;
+	atomic_inc(&keys);
 	refcount_set(&key->vms, 1);
 	key->members = members;
 	__set_bit(CROWD, key->taken);
@@ -61,8 +70,10 @@ static struct svm_sev_key *new_key(unsigned int members)
 
 static void put_key(struct svm_tags_vm *vm)
 {
-	if (vm->key && refcount_dec_and_test(&vm->key->vms))
+	if (vm->key && refcount_dec_and_test(&vm->key->vms)) {
 		kfree(vm->key);
+		atomic_dec(&keys);
+	}
 	vm->key = NULL;
 }
 

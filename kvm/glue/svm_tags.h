@@ -105,6 +105,7 @@ u32 svm_sev_number_take(struct svm_tags_vm *vm, u32 vcpu_id);
 void svm_sev_number_return(struct svm_tags_vm *vm, u32 number);
 bool svm_sev_is_crowded(struct vcpu_svm *svm);
 void svm_sev_destroy(struct svm_tags_vm *vm);
+unsigned int svm_sev_keys(void);
 
 /* flush */
 void svm_tags_flush_all(struct kvm_vcpu *vcpu);

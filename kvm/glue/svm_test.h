@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * svm_test: where the debug build's self-test takes a hand. In other builds each
- * is a constant and disappears.
+ * of these is a constant and disappears.
  */
 #ifndef SVM_TEST_H
 #define SVM_TEST_H
@@ -9,7 +9,14 @@
 #include <linux/types.h>
 
 typedef int (*svm_test_flush_t)(unsigned int min_asid, unsigned int max_asid);
+typedef int (*svm_test_setup_t)(void);
 
+#ifdef TLBTAG_LINUX_RULES
+bool svm_test_fails(void);
+unsigned int svm_test_members(unsigned int members);
+svm_test_flush_t svm_test_flush(svm_test_flush_t flush);
+int svm_test_setup(svm_test_setup_t setup);
+#else
 /* Is this the step that is to fail? */
 static inline bool svm_test_fails(void)
 {
@@ -27,5 +34,12 @@ static inline svm_test_flush_t svm_test_flush(svm_test_flush_t flush)
 {
 	return flush;
 }
+
+/* Sets up, and runs the self-test if that is wanted. */
+static inline int svm_test_setup(svm_test_setup_t setup)
+{
+	return setup();
+}
+#endif
 
 #endif
