@@ -4,6 +4,11 @@
 // Debug builds alone. Where there is no such hardware, the self-test also says
 // which ASIDs would be for encrypted guests. (sev.c)
 
+@ include @
+@@
+ #include "trace.h"
++#include "tlbtag/glue/svm_test.h"
+
 // Kernels that may split the ASIDs of SEV-ES and SNP.
 @ split @
 symbol max_snp_asid;
@@ -35,11 +40,6 @@ identifier to, from;
 +{
 +	pre_sev_run(svm, cpu);
 +	return 0;
-+}
-+
-+void svm_test_asid_free(struct kvm_sev_info *sev)
-+{
-+	sev_asid_free(sev);
 +}
 +
 +void svm_test_move(struct kvm *kvm, struct kvm *source)
@@ -75,11 +75,6 @@ identifier to, from;
 +int svm_test_run(struct vcpu_svm *svm, int cpu)
 +{
 +	return pre_sev_run(svm, cpu);
-+}
-+
-+void svm_test_asid_free(struct kvm_sev_info *sev)
-+{
-+	sev_asid_free(sev);
 +}
 +
 +void svm_test_move(struct kvm *kvm, struct kvm *source)

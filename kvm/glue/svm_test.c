@@ -28,14 +28,6 @@ static bool selftest;
 module_param(selftest, bool, 0444);
 MODULE_PARM_DESC(selftest, "test the handling of encrypted guests' ASIDs while loading");
 
-/* From svm/sev.c (kvm/cocci/selftest.cocci) */
-void svm_test_set_range(unsigned int first, unsigned int last);
-int svm_test_guest(struct kvm_sev_info *sev);
-int svm_test_asid_new(struct kvm_sev_info *sev);
-void svm_test_asid_free(struct kvm_sev_info *sev);
-void svm_test_move(struct kvm *kvm, struct kvm *source);
-int svm_test_run(struct vcpu_svm *svm, int cpu);
-
 /* ASIDs 1 to 3 for SEV-ES and SNP, 4 to 6 for SEV, as firmware would say it. */
 #define SEV_FIRST 4
 #define SEV_LAST 6
@@ -90,6 +82,16 @@ static bool has_failed(void)
 unsigned int svm_test_members(unsigned int members)
 {
 	return test.members ? test.members : members;
+}
+
+/* How many ASIDs the cgroup has to answer for */
+static s64 charged(enum misc_res_type type)
+{
+	struct misc_cg *group = get_current_misc_cg();
+	s64 usage = atomic64_read(&group->res[type].usage);
+
+	put_misc_cg(group);
+	return usage;
 }
 
 static int firmware(unsigned int min_asid, unsigned int max_asid)
@@ -217,13 +219,17 @@ static unsigned int asid_of(struct kvm *kvm)
 	return kvm ? to_kvm_sev_info(kvm)->asid : 0;
 }
 
-/* As KVM_CAP_VM_COPY_ENC_CONTEXT_FROM does it. */
+/*
+ * As KVM_CAP_VM_COPY_ENC_CONTEXT_FROM does it, to a VM that has a record already:
+ * an attempt to encrypt it may have failed after that.
+ */
 static struct kvm *guest_new_mirror(struct kvm *source)
 {
 	struct kvm *kvm = guest_new();
 
 	if (!kvm)
 		return NULL;
+	svm_tags_sev_reserve(to_kvm_sev_info(kvm));
 	kvm_get_kvm(source);
 	list_add_tail(&to_kvm_sev_info(kvm)->mirror_entry, &to_kvm_sev_info(source)->mirror_vms);
 	to_kvm_sev_info(kvm)->enc_context_owner = source;
@@ -320,8 +326,8 @@ static void test_asid_is_of_its_class(void)
 	CHECK(!r && asid_of(guest[1]) == ES_FIRST);
 	guest[2] = guest_new_encrypted(TLBTAG_SNP, &r);
 	CHECK(!r && asid_of(guest[2]) == ES_FIRST + 1);
-	CHECK(misc_cg_res_total_usage(MISC_CG_RES_SEV) == 1);
-	CHECK(misc_cg_res_total_usage(MISC_CG_RES_SEV_ES) == 2);
+	CHECK(charged(MISC_CG_RES_SEV) == 1);
+	CHECK(charged(MISC_CG_RES_SEV_ES) == 2);
 	end_all(guest, 3);
 	CHECK(state_of(SEV_FIRST) == TLBTAG_DIRTY);
 	CHECK(state_of(ES_FIRST) == TLBTAG_DIRTY);
@@ -348,7 +354,7 @@ static void test_exhaustion_is_of_one_class_and_leaves_nothing(void)
 	CHECK(fill(TLBTAG_SEV, guests) == PER_CLASS);
 	other = guest_new_encrypted(TLBTAG_SEV, &r);
 	CHECK(!other && r == -EBUSY);
-	CHECK(misc_cg_res_total_usage(MISC_CG_RES_SEV) == PER_CLASS);
+	CHECK(charged(MISC_CG_RES_SEV) == PER_CLASS);
 	other = guest_new_encrypted(TLBTAG_SEV_ES, &r);
 	CHECK(asid_of(other) == ES_FIRST);
 	guest_end(other);
@@ -701,6 +707,7 @@ static void test_move_takes_the_asid_and_gives_plain_tags_back(void)
 		return;
 	}
 	CHECK(svm_tags_free() == plain - 2);
+	CHECK(!svm_tags_sev_reserve(to_kvm_sev_info(target)));
 	CHECK(flushes(from[0], 0));
 	CHECK(flushes(to[0], 0));
 	to_kvm_sev_info(target)->misc_cg = get_current_misc_cg();
@@ -710,6 +717,8 @@ static void test_move_takes_the_asid_and_gives_plain_tags_back(void)
 
 	CHECK(asid_of(target) == asid && asid_of(source) == 0);
 	CHECK(svm_tags_free() == plain - 1);
+	/* The number of the source's vCPU is free again. */
+	CHECK(to[0]->tags.vcpu.id == 1);
 	to[0]->tags.vcpu.l1.why = TLBTAG_WHY_NOTHING;
 	CHECK(flushes(to[0], 0));
 	CHECK(!flushes(to[0], 0));
@@ -790,8 +799,8 @@ static void check_clean(unsigned int plain)
 
 	CHECK(svm_tags_free() == plain);
 	CHECK(svm_sev_keys() == 0);
-	CHECK(misc_cg_res_total_usage(MISC_CG_RES_SEV) == 0);
-	CHECK(misc_cg_res_total_usage(MISC_CG_RES_SEV_ES) == 0);
+	CHECK(charged(MISC_CG_RES_SEV) == 0);
+	CHECK(charged(MISC_CG_RES_SEV_ES) == 0);
 	for (asid = ES_FIRST; asid <= SEV_LAST; asid++)
 		CHECK(state_of(asid) == TLBTAG_FREE || state_of(asid) == TLBTAG_DIRTY);
 }
@@ -809,8 +818,8 @@ static void test_each_step_may_fail_and_nothing_is_left(void)
 		failed = has_failed();
 		check_clean(plain);
 	} while (failed);
-	/* Four keys, five ASIDs (one is asked for twice), one flush */
-	CHECK(step == 4 + 5 + 1 + 1);
+	/* Five records, five ASIDs (one is asked for twice), one flush */
+	CHECK(step == 5 + 5 + 1 + 1);
 }
 
 #define TEST(name) { name, #name }

@@ -8,8 +8,19 @@
 
 #include <linux/types.h>
 
+struct kvm;
+struct kvm_sev_info;
+struct vcpu_svm;
+
 typedef int (*svm_test_flush_t)(unsigned int min_asid, unsigned int max_asid);
 typedef int (*svm_test_setup_t)(void);
+
+/* What the self-test calls of svm/sev.c (kvm/cocci/selftest.cocci) */
+void svm_test_set_range(unsigned int first, unsigned int last);
+int svm_test_guest(struct kvm_sev_info *sev);
+int svm_test_asid_new(struct kvm_sev_info *sev);
+int svm_test_run(struct vcpu_svm *svm, int cpu);
+void svm_test_move(struct kvm *kvm, struct kvm *source);
 
 #ifdef TLBTAG_LINUX_RULES
 bool svm_test_fails(void);
