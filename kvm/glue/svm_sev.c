@@ -22,7 +22,6 @@
 
 /* More vCPUs than guests have; 2 bytes each. */
 #define KEY_MEMBERS 1024
-#define CROWD 0
 
 /**
  * struct svm_sev_key - one for each ASID that has an encrypted guest
@@ -64,7 +63,7 @@ static struct svm_sev_key *new_key(unsigned int members)
 	atomic_inc(&keys);
 	refcount_set(&key->vms, 1);
 	key->members = members;
-	__set_bit(CROWD, key->taken);
+	__set_bit(SVM_SEV_CROWD, key->taken);
 	return key;
 }
 
@@ -86,7 +85,7 @@ u32 svm_sev_number_take(struct svm_tags_vm *vm, u32 vcpu_id)
 		return vcpu_id;
 	number = find_first_zero_bit(vm->key->taken, vm->key->members);
 	if (number >= vm->key->members)
-		return CROWD;
+		return SVM_SEV_CROWD;
 	__set_bit(number, vm->key->taken);
 	return number;
 }
@@ -94,13 +93,8 @@ u32 svm_sev_number_take(struct svm_tags_vm *vm, u32 vcpu_id)
 /* Pool lock. */
 void svm_sev_number_return(struct svm_tags_vm *vm, u32 number)
 {
-	if (vm->vm.is_key && number != CROWD)
+	if (vm->vm.is_key && number != SVM_SEV_CROWD)
 		__clear_bit(number, vm->key->taken);
-}
-
-bool svm_sev_is_crowded(struct vcpu_svm *svm)
-{
-	return svm->tags.vcpu.vm->is_key && svm->tags.vcpu.id == CROWD;
 }
 
 /* Before anything is charged or taken. What is not used in the end goes with the VM. */

@@ -3,14 +3,14 @@
  * svm_tags: the library in kvm-amd.ko.
  *
  * svm_host.c sets the pool up, svm_vcpu.c carries plans out, svm_sev.c has the
- * ASIDs of encrypted guests, svm_flush.c takes KVM's flush requests, svm_nested.c L1's, svm_root.c knows how old the shadow
- * roots are, svm_count.c counts. The rules are the library's; this is who is
- * called when.
+ * ASIDs of encrypted guests, svm_flush.c takes KVM's flush requests, svm_nested.c
+ * L1's, svm_root.c knows how old the shadow roots are, svm_count.c counts. The
+ * rules are the library's; this is who is called when.
  *
- * Two facts of KVM that all of it rests on: but for the pool, everything
- * happens in the vCPU's thread (other CPUs set request bits in the vCPU, which
- * its thread turns into calls), and the active context here and KVM's guest mode
- * change together, with no request served in between.
+ * Two facts of KVM that all of it rests on: but for the pool, everything happens
+ * in the vCPU's thread (other CPUs set request bits in the vCPU, which its thread
+ * turns into calls) or under its mutex, and the active context here and KVM's
+ * guest mode change together, with no request served in between.
  */
 #ifndef SVM_TAGS_H
 #define SVM_TAGS_H
@@ -22,6 +22,9 @@
 struct vcpu_svm;
 struct kvm_sev_info;
 struct svm_sev_key;
+
+/* The number of all vCPUs of a key for which there is none left */
+#define SVM_SEV_CROWD 0
 
 /* KVM caches a current root and three others in each of two MMUs. */
 #define SVM_TAGS_ROOTS 8
@@ -103,7 +106,6 @@ void svm_tags_sev_move(struct kvm *kvm, struct kvm *source);
 void svm_tags_sev_check(struct vcpu_svm *svm, unsigned int asid);
 u32 svm_sev_number_take(struct svm_tags_vm *vm, u32 vcpu_id);
 void svm_sev_number_return(struct svm_tags_vm *vm, u32 number);
-bool svm_sev_is_crowded(struct vcpu_svm *svm);
 void svm_sev_destroy(struct svm_tags_vm *vm);
 unsigned int svm_sev_keys(void);
 

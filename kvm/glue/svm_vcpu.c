@@ -66,11 +66,17 @@ static void write_plan(struct vcpu_svm *svm, const struct tlbtag_plan *plan)
 	control->clean = fields.clean;
 }
 
+/* Those who share a number flush at each entry; see <tlbtag/owner.h>. */
+static bool is_crowded(const struct tlbtag_vcpu *vcpu)
+{
+	return vcpu->vm->is_key && vcpu->id == SVM_SEV_CROWD;
+}
+
 static void carry_out(struct vcpu_svm *svm, struct tlbtag_cpu cpu)
 {
 	struct tlbtag_plan plan;
 
-	if (unlikely(svm_sev_is_crowded(svm)))
+	if (unlikely(is_crowded(&svm->tags.vcpu)))
 		tlbtag_vcpu_flush(&svm->tags.vcpu, TLBTAG_TARGET_ACTIVE, TLBTAG_FLUSH_TAG,
 				  TLBTAG_WHY_SHARED);
 	plan = tlbtag_vcpu_plan(&svm->tags.vcpu, cpu);
