@@ -367,3 +367,55 @@ TEST(vm_vcpus_with_one_number_are_noticed_if_they_always_flush)
 		CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_SHARED);
 	}
 }
+
+/* What KVM remembers of one ASID: the VMCB on each CPU; and each vCPU's last CPU. */
+struct arrays {
+	const struct tlbtag_ctx *vmcb[LAB_CPUS];
+	uint32_t last_cpu[LAB_VCPUS];
+};
+
+static bool arrays_say_flush(struct arrays *arrays, const struct lab *lab, uint32_t nr, uint32_t cpu)
+{
+	const struct tlbtag_ctx *ctx = tlbtag_vcpu_active(&lab->vcpu[nr]);
+	bool flush = arrays->vmcb[cpu] != ctx || arrays->last_cpu[nr] != cpu;
+
+	arrays->vmcb[cpu] = ctx;
+	arrays->last_cpu[nr] = cpu;
+	return flush;
+}
+
+/* Guards SHARED_OWNER. */
+/* A guest and its mirror, each with a vCPU that runs L1 and two L2 guests. */
+TEST(vm_key_is_flushed_exactly_when_kvms_arrays_would_flush_it)
+{
+	struct arrays arrays = { .last_cpu = { UINT32_MAX, UINT32_MAX } };
+	struct tlbtag_vm mirror;
+	uint32_t random = 1;
+	uint32_t kept = 0;
+	struct lab lab;
+
+	start_sev(&lab);
+	share(&lab, TLBTAG_SEV);
+	tlbtag_vm_init(&mirror, &lab.host);
+	tlbtag_vm_mirror(&mirror, &lab.vm);
+	tlbtag_vcpu_init(&lab.vcpu[0], &lab.vm, 0);
+	tlbtag_vcpu_init(&lab.vcpu[1], &mirror, 1);
+	tlbtag_nested_enable(&lab.vcpu[0], 2);
+	tlbtag_nested_enable(&lab.vcpu[1], 2);
+	for (int step = 0; step < 20000; step++) {
+		uint32_t nr, cpu;
+		bool flush;
+
+		random = random * 1664525 + 1013904223;
+		nr = random >> 31;
+		cpu = random >> 30 & 1;
+		if (random >> 26 & 4)
+			lab_vmrun(&lab.vcpu[nr], 1 + (random >> 25 & 1), 0);
+		else if (random >> 26 & 8)
+			tlbtag_nested_exit(&lab.vcpu[nr]);
+		flush = arrays_say_flush(&arrays, &lab, nr, cpu);
+		CHECK_EQ(lab_enter(&lab.vcpu[nr], cpu).flush != TLBTAG_FLUSH_NONE, flush);
+		kept += !flush;
+	}
+	CHECK(kept > 1000);
+}
