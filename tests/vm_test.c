@@ -374,7 +374,7 @@ struct arrays {
 	uint32_t last_cpu[LAB_VCPUS];
 };
 
-static bool arrays_say_flush(struct arrays *arrays, const struct lab *lab, uint32_t nr, uint32_t cpu)
+static bool arrays_flush(struct arrays *arrays, const struct lab *lab, uint32_t nr, uint32_t cpu)
 {
 	const struct tlbtag_ctx *ctx = tlbtag_vcpu_active(&lab->vcpu[nr]);
 	bool flush = arrays->vmcb[cpu] != ctx || arrays->last_cpu[nr] != cpu;
@@ -413,7 +413,7 @@ TEST(vm_key_is_flushed_exactly_when_kvms_arrays_would_flush_it)
 			lab_vmrun(&lab.vcpu[nr], 1 + (random >> 25 & 1), 0);
 		else if (random >> 26 & 8)
 			tlbtag_nested_exit(&lab.vcpu[nr]);
-		flush = arrays_say_flush(&arrays, &lab, nr, cpu);
+		flush = arrays_flush(&arrays, &lab, nr, cpu);
 		CHECK_EQ(lab_enter(&lab.vcpu[nr], cpu).flush != TLBTAG_FLUSH_NONE, flush);
 		kept += !flush;
 	}
