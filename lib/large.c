@@ -37,7 +37,7 @@ int tlbtag_large_init(struct tlbtag_large *large, uint64_t begin, uint64_t end,
 TLBTAG_EXPORT(tlbtag_large_init);
 
 /* G1: bits are only ever set. @page counts from the slot's first. */
-static void set_bit(struct tlbtag_large *large, uint64_t page)
+static void set_inhibited(struct tlbtag_large *large, uint64_t page)
 {
 	tlbtag_fetch_or_seq(&large->words[page / 64], UINT64_C(1) << page % 64);
 }
@@ -51,7 +51,7 @@ void tlbtag_large_inhibit(struct tlbtag_large *large, uint64_t begin, uint64_t e
 	if (begin >= end)
 		return;
 	for (uint64_t page = begin / PAGES; page <= (end - 1) / PAGES; page++)
-		set_bit(large, page - first_page(large));
+		set_inhibited(large, page - first_page(large));
 }
 TLBTAG_EXPORT(tlbtag_large_inhibit);
 
@@ -127,7 +127,7 @@ enum tlbtag_large_step tlbtag_large_accept(struct tlbtag_large *large,
 	if (!is_small_accept(large, fault))
 		return TLBTAG_LARGE_FAULT;
 	if (TLBTAG_RULE(ACCEPT_INHIBIT))
-		set_bit(large, fault->gfn / PAGES - first_page(large));
+		set_inhibited(large, fault->gfn / PAGES - first_page(large));
 	return is_large ? TLBTAG_LARGE_SPLIT : TLBTAG_LARGE_FAULT;
 }
 TLBTAG_EXPORT(tlbtag_large_accept);

@@ -13,7 +13,7 @@
 #include <tlbtag/rules.h>
 #include <tlbtag/svm.h>
 
-/* N2: the tag comes fresh from the pool, or is the fallback, also if L1 shares the VM's. */
+/* N2: the tag comes fresh from the pool, or is the key's or the fallback, whatever L1 has. */
 static void start_l2(struct tlbtag_vcpu *vcpu, tlbtag_t tag)
 {
 	struct tlbtag_l2 *l2 = &vcpu->l2[vcpu->l2_count++];
@@ -40,7 +40,7 @@ int tlbtag_nested_enable(struct tlbtag_vcpu *vcpu, uint32_t count)
 		return 0;
 
 	while (vcpu->l2_count < count) {
-		tag = tlbtag_vcpu_take_tag(vcpu, vcpu->vm->host->reserve);
+		tag = tlbtag_vcpu_take_l2_tag(vcpu);
 		if (tag == TLBTAG_NONE)
 			break;
 		start_l2(vcpu, tag);

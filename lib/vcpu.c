@@ -47,6 +47,11 @@ void tlbtag_vcpu_return_tag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx)
 	ctx->tag = TLBTAG_NONE;
 }
 
+static tlbtag_t or_fallback(const struct tlbtag_vcpu *vcpu, tlbtag_t tag)
+{
+	return tag != TLBTAG_NONE ? tag : tlbtag_pool_fallback(vcpu->vm->host->pool);
+}
+
 /* V2: from the pool a tag comes to one holder; the fallback and the VM's are meant to be shared. */
 static tlbtag_t tag_for_l1(struct tlbtag_vcpu *vcpu)
 {
@@ -54,7 +59,14 @@ static tlbtag_t tag_for_l1(struct tlbtag_vcpu *vcpu)
 
 	if (tag == TLBTAG_NONE)
 		tag = tlbtag_vcpu_take_tag(vcpu, 0);
-	return tag != TLBTAG_NONE ? tag : tlbtag_pool_fallback(vcpu->vm->host->pool);
+	return or_fallback(vcpu, tag);
+}
+
+tlbtag_t tlbtag_vcpu_take_l2_tag(struct tlbtag_vcpu *vcpu)
+{
+	if (vcpu->vm->is_key)
+		return vcpu->vm->tag;
+	return tlbtag_vcpu_take_tag(vcpu, vcpu->vm->host->reserve);
 }
 
 int tlbtag_vcpu_init(struct tlbtag_vcpu *vcpu, struct tlbtag_vm *vm, uint32_t id)
@@ -91,9 +103,17 @@ void tlbtag_vcpu_destroy(struct tlbtag_vcpu *vcpu)
 TLBTAG_EXPORT(tlbtag_vcpu_destroy);
 
 /* A context with a new tag starts anew, but for what its MMU side owes. */
-static uint32_t retag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, uint32_t keep)
+static void restart(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, tlbtag_t tag)
 {
 	struct tlbtag_ctx before = *ctx;
+
+	tlbtag_vcpu_start_ctx(vcpu, ctx, tag);
+	ctx->demand = before.demand;
+	ctx->shadow_linear = before.shadow_linear;
+}
+
+static uint32_t retag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, uint32_t keep)
+{
 	tlbtag_t tag;
 
 	if (!tlbtag_vcpu_is_fallback(vcpu, ctx->tag))
@@ -101,9 +121,7 @@ static uint32_t retag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, uint32_t
 	tag = tlbtag_vcpu_take_tag(vcpu, keep);
 	if (tag == TLBTAG_NONE)
 		return 0;
-	tlbtag_vcpu_start_ctx(vcpu, ctx, tag);
-	ctx->demand = before.demand;
-	ctx->shadow_linear = before.shadow_linear;
+	restart(vcpu, ctx, tag);
 	return 1;
 }
 
@@ -117,6 +135,27 @@ uint32_t tlbtag_vcpu_retag(struct tlbtag_vcpu *vcpu)
 	return changed;
 }
 TLBTAG_EXPORT(tlbtag_vcpu_retag);
+
+int tlbtag_vcpu_rekey(struct tlbtag_vcpu *vcpu, uint32_t id)
+{
+	struct tlbtag_vm *vm = vcpu->vm;
+	uint32_t i;
+
+	if (vm->tag != TLBTAG_NONE && id >= vm->owner.members)
+		return -EINVAL;
+	tlbtag_vcpu_return_tag(vcpu, &vcpu->l1);
+	for (i = 0; i < vcpu->l2_count; i++)
+		tlbtag_vcpu_return_tag(vcpu, &vcpu->l2[i].ctx);
+
+	vcpu->id = id;
+	if (vm->tag != TLBTAG_NONE)
+		tlbtag_owner_forget(&vm->owner, id);
+	restart(vcpu, &vcpu->l1, tag_for_l1(vcpu));
+	for (i = 0; i < vcpu->l2_count; i++)
+		restart(vcpu, &vcpu->l2[i].ctx, or_fallback(vcpu, tlbtag_vcpu_take_l2_tag(vcpu)));
+	return 0;
+}
+TLBTAG_EXPORT(tlbtag_vcpu_rekey);
 
 void tlbtag_vcpu_reset(struct tlbtag_vcpu *vcpu)
 {
@@ -289,6 +328,18 @@ enum tlbtag_address tlbtag_vcpu_invalidate(struct tlbtag_vcpu *vcpu, struct tlbt
 }
 TLBTAG_EXPORT(tlbtag_vcpu_invalidate);
 
+/*
+ * The record knows vCPUs, so which context of the vCPU it was is remembered here.
+ * On Intel, where L2 may borrow the VM's VPID, pend_others() sees to it instead.
+ */
+static bool is_other_sharer(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
+			    struct tlbtag_cpu cpu)
+{
+	if (tlbtag_owner_is_other(&vcpu->vm->owner, vcpu->id, cpu))
+		return true;
+	return vcpu->vm->is_key && ctx != tlbtag_vcpu_ctx(vcpu, vcpu->sharer);
+}
+
 /* Has another context used this context's tag on this CPU? */
 static uint32_t why_shared(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
 			   struct tlbtag_cpu cpu)
@@ -303,7 +354,7 @@ static uint32_t why_shared(const struct tlbtag_vcpu *vcpu, const struct tlbtag_c
 	if (tlbtag_vcpu_is_fallback(vcpu, tag))
 		other = vm->host->cpu[cpu.nr].fallback_owner != ctx;
 	else if (tag == vm->tag)
-		other = tlbtag_owner_is_other(&vm->owner, vcpu->id, cpu);
+		other = is_other_sharer(vcpu, ctx, cpu);
 	return other && TLBTAG_RULE(SHARED_OWNER) ? TLBTAG_WHY_SHARED : 0;
 }
 
@@ -440,6 +491,7 @@ static void record_use(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
 		if (tlbtag_owner_is_other(&vm->owner, vcpu->id, cpu))
 			pend_others(vcpu, ctx);
 		tlbtag_owner_take(&vm->owner, vcpu->id, cpu);
+		vcpu->sharer = vcpu->active;
 	}
 }
 

@@ -55,6 +55,9 @@ void tlbtag_vcpu_start_ctx(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, tlb
 /* A plain tag if the pool has more than @keep free, else none. */
 tlbtag_t tlbtag_vcpu_take_tag(struct tlbtag_vcpu *vcpu, uint32_t keep);
 
+/* A tag for an L2 context: the key's, or a plain one that L1 contexts can spare; or none. */
+tlbtag_t tlbtag_vcpu_take_l2_tag(struct tlbtag_vcpu *vcpu);
+
 /* Give a tag back if it is the context's own. */
 void tlbtag_vcpu_return_tag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx);
 

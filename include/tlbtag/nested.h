@@ -25,7 +25,7 @@
  * is not tagged by VPID, so there all contexts may see the same age.
  *
  *   N1  an ASID of L1 has at most one context
- *   N2  an L2 context's tag is private, or the fallback
+ *   N2  an L2 context's tag is private, or its guest's key's, or the fallback
  *   N3  a root is used for a context only if it was synced for this context, and
  *       since its latest demand
  */

@@ -22,6 +22,10 @@
  *
  * Nothing is allocated after init and nothing in the run path can fail.
  *
+ * If there may be more users than numbers, several can have one, provided that
+ * they flush at each entry, whatever the answer is. Everybody else is told of
+ * them: only a take on c stores c, and it displaces whoever had c.
+ *
  * Concurrency. A member is loaded on one CPU at a time, and the scheduler
  * orders its runs; calls for one CPU come from that CPU with preemption off.
  * `last` of member m is written by m's own take on the CPU it is on, and by

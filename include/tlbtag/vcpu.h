@@ -98,6 +98,7 @@ struct tlbtag_space {
  * @vm: its guest
  * @active: TLBTAG_ACTIVE_L1, or 1 + the index of the active L2 context
  * @id: its number; below the owner record's members if the tag is shared
+ * @sharer: which context used a key's tag last, like @active
  * @remote: reasons that other CPUs asked for, for L1 and for all L2 contexts;
  *	others fetch_or, the vCPU's thread takes all at once
  * @ready: for L1 and for the L2 context that is active or was last
@@ -115,6 +116,7 @@ struct tlbtag_vcpu {
 	struct tlbtag_vm *vm;
 	uint32_t active;
 	uint32_t id;
+	uint32_t sharer;
 	uint32_t remote[2];
 	struct tlbtag_ready ready[2];
 	struct tlbtag_block block[2];
@@ -177,6 +179,21 @@ void tlbtag_vcpu_destroy(struct tlbtag_vcpu *vcpu);
  * Return: how many contexts got a tag.
  */
 uint32_t tlbtag_vcpu_retag(struct tlbtag_vcpu *vcpu);
+
+/**
+ * tlbtag_vcpu_rekey() - the VM has got a key's tag, or lost it
+ * @vcpu: initialised; not running
+ * @id: its number from now on
+ *
+ * Each context gives its own tag back and starts anew: with the VM's, with one of
+ * its own if the VM has none any more, or with the fallback.
+ *
+ * Context: pool lock; the vCPU's thread, or while it cannot run.
+ * Return: 0; -EINVAL if the VM has a shared tag and @id is not below its members.
+ * On error nothing has changed.
+ * Source: KVM.md 4.6.
+ */
+int tlbtag_vcpu_rekey(struct tlbtag_vcpu *vcpu, uint32_t id);
 
 /**
  * tlbtag_vcpu_reset() - INIT or reset: back to L1, which flushes
@@ -266,6 +283,20 @@ static inline bool tlbtag_vcpu_in_l2(const struct tlbtag_vcpu *vcpu)
 }
 
 /**
+ * tlbtag_vcpu_ctx() - a context by its index
+ * @vcpu: initialised
+ * @active: TLBTAG_ACTIVE_L1, or 1 + the index of an L2 context
+ *
+ * Context: the vCPU's thread.
+ * Return: the context.
+ */
+static inline const struct tlbtag_ctx *tlbtag_vcpu_ctx(const struct tlbtag_vcpu *vcpu,
+						       uint32_t active)
+{
+	return active != TLBTAG_ACTIVE_L1 ? &vcpu->l2[active - 1].ctx : &vcpu->l1;
+}
+
+/**
  * tlbtag_vcpu_active() - the context that the next entry is of
  * @vcpu: initialised
  *
@@ -274,7 +305,7 @@ static inline bool tlbtag_vcpu_in_l2(const struct tlbtag_vcpu *vcpu)
  */
 static inline const struct tlbtag_ctx *tlbtag_vcpu_active(const struct tlbtag_vcpu *vcpu)
 {
-	return tlbtag_vcpu_in_l2(vcpu) ? &vcpu->l2[vcpu->active - 1].ctx : &vcpu->l1;
+	return tlbtag_vcpu_ctx(vcpu, vcpu->active);
 }
 
 /**

@@ -20,6 +20,15 @@
 	...
  };
 
+// Who used an encrypted guest's ASID last.
+@ cpu_data_sev @
+@@
+ struct svm_cpu_data {
+	...
+-	struct vmcb **sev_vmcbs;
+	...
+ };
+
 // Kernels that keep "flush everything on this CPU" beside the generation.
 @ cpu_data_flag @
 @@
@@ -52,6 +61,6 @@
 @@
  struct kvm_svm {
 	struct kvm kvm;
-+	struct tlbtag_vm tags;
++	struct svm_tags_vm tags;
 	...
  };

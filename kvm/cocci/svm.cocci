@@ -5,7 +5,7 @@
 // plan says: on first use, on another CPU, after the CPU was off, what was asked
 // for. A VMRUN that fails leaves it pending. A flush of everything reaches L1 and
 // L2, INVLPGA the L2 guest that it names. Loading the other level's CR4 is no
-// reason to flush. (svm.c, sev.c)
+// reason to flush. (svm.c)
 
 @ include @
 @@
@@ -119,8 +119,8 @@ identifier kvm;
  svm_vm_destroy(struct kvm *kvm)
  {
 	...
+	sev_vm_destroy(kvm);
 +	svm_tags_vm_destroy(kvm);
-	avic_vm_destroy(kvm);
 	...
  }
 
@@ -222,18 +222,6 @@ expression C;
 expression C;
 @@
 -	C->flush_all_asids = false;
-
-@ sev @
-identifier svm;
-expression A;
-@@
- pre_sev_run(...)
- {
-	...
--	svm->asid = A;
-+	svm_tags_set_asid(svm, A);
-	...
- }
 
 // --- flushes ---
 

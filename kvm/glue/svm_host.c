@@ -16,6 +16,7 @@
 #include <kvm_tags_version.h>
 
 #include "svm/svm.h"
+#include "svm_test.h"
 #include "kvm_tags.h"
 
 MODULE_VERSION(KVM_TAGS_VERSION);
@@ -60,6 +61,11 @@ unsigned int svm_tags_l2_contexts(void)
 	return svm_tags_stock_flush ? 1 : clamp(l2_contexts, 1u, TLBTAG_L2_MAX);
 }
 
+struct tlbtag_pool *svm_tags_pool(void)
+{
+	return &pool;
+}
+
 unsigned int svm_tags_free(void)
 {
 	unsigned int nr;
@@ -70,23 +76,34 @@ unsigned int svm_tags_free(void)
 	return nr;
 }
 
-/* The ASIDs above the encrypted guests' (SPEC A.3). */
+static int pool_create(unsigned int nr)
+{
+	unsigned int words = tlbtag_pool_words(nr);
+
+	pool_words = svm_test_fails() ? NULL : kvcalloc(words, sizeof(*pool_words), GFP_KERNEL);
+	if (!pool_words)
+		return -ENOMEM;
+	return tlbtag_pool_init(&pool, 1, nr, pool_words, words);
+}
+
+/* The ASIDs above the encrypted guests' are plain (SPEC A.3). */
 static int pool_setup(unsigned int nr_asids)
 {
-	unsigned int min = max_sev_asid + 1;
+	struct tlbtag_range plain = { .first = max_sev_asid + 1 };
 	unsigned int nr;
+	int r;
 
-	if (min >= nr_asids) {
+	nr_asids = min(nr_asids, TLBTAG_POOL_MAX + 1);
+	if (plain.first >= nr_asids) {
 		pr_err("no ASIDs: %u, of which %u are for SEV\n", nr_asids, max_sev_asid);
 		return -EOPNOTSUPP;
 	}
-	nr = min(nr_asids - min, TLBTAG_POOL_MAX);
+	nr = nr_asids - plain.first;
 	if (tag_limit)
 		nr = min(nr, tag_limit);
-	pool_words = kvcalloc(tlbtag_pool_words(nr), sizeof(*pool_words), GFP_KERNEL);
-	if (!pool_words)
-		return -ENOMEM;
-	return tlbtag_pool_init(&pool, min, nr, pool_words, tlbtag_pool_words(nr));
+	plain.last = max_sev_asid + nr;
+	r = pool_create(plain.last);
+	return r ? r : tlbtag_pool_set_class(&pool, TLBTAG_PLAIN, &plain);
 }
 
 static int host_setup(unsigned int nr_asids)
@@ -101,9 +118,10 @@ static int host_setup(unsigned int nr_asids)
 		/* Errata of several generations (KVM.md 8). */
 		.invlpga_unreliable = npt_enabled,
 	};
-	struct tlbtag_host_cpu *cpu = kcalloc(nr_cpu_ids, sizeof(*cpu), GFP_KERNEL);
+	struct tlbtag_host_cpu *cpu;
 	int r;
 
+	cpu = svm_test_fails() ? NULL : kcalloc(nr_cpu_ids, sizeof(*cpu), GFP_KERNEL);
 	if (!cpu)
 		return -ENOMEM;
 	r = tlbtag_host_init(&host, &hw, &pool, cpu);
@@ -112,21 +130,28 @@ static int host_setup(unsigned int nr_asids)
 	return r;
 }
 
-noinline int svm_tags_setup(void)
+static int setup(void)
 {
 	unsigned int nr_asids = cpuid_ebx(SVM_CPUID_FUNC);
 	int r = pool_setup(nr_asids);
 
 	if (!r)
 		r = host_setup(nr_asids);
-	if (r) {
+	if (r)
 		svm_tags_unsetup();
+	return r;
+}
+
+noinline int svm_tags_setup(void)
+{
+	int r = svm_test_setup(setup);
+
+	if (r)
 		return r;
-	}
 	kvm_tags_register(&tags_ops);
-	pr_info("TLB tags %u to %u, %u for the L2 guests of a vCPU%s\n", pool.min,
-		pool.min + pool.nr - 1, svm_tags_l2_contexts(),
-		svm_tags_stock_flush ? ", stock flushing" : "");
+	pr_info("TLB tags %u to %u, %u for the L2 guests of a vCPU%s\n",
+		pool.range[TLBTAG_PLAIN].first, pool.range[TLBTAG_PLAIN].last,
+		svm_tags_l2_contexts(), svm_tags_stock_flush ? ", stock flushing" : "");
 	return 0;
 }
 
@@ -139,6 +164,8 @@ noinline void svm_tags_unsetup(void)
 	leaked = tlbtag_pool_destroy(&pool);
 	if (leaked)
 		pr_err("%u TLB tags were never given back\n", leaked);
+	if (svm_sev_keys())
+		pr_err("%u owner records were never given back\n", svm_sev_keys());
 	kfree(host.cpu);
 	host.cpu = NULL;
 	kvfree(pool_words);
@@ -153,12 +180,16 @@ noinline void svm_tags_cpu_online(void)
 
 noinline void svm_tags_vm_create(struct kvm *kvm)
 {
-	tlbtag_vm_init(&to_kvm_svm(kvm)->tags, &host);
+	tlbtag_vm_init(&to_kvm_svm(kvm)->tags.vm, &host);
 }
 
+/* After KVM has given an encrypted guest's ASID back. */
 noinline void svm_tags_vm_destroy(struct kvm *kvm)
 {
+	struct svm_tags_vm *vm = &to_kvm_svm(kvm)->tags;
+
+	svm_sev_destroy(vm);
 	svm_tags_lock();
-	tlbtag_vm_destroy(&to_kvm_svm(kvm)->tags);
+	tlbtag_vm_destroy(&vm->vm);
 	svm_tags_unlock();
 }

@@ -3,15 +3,14 @@
  * svm_tags: the library in kvm-amd.ko.
  *
  * svm_host.c sets the pool up, svm_vcpu.c carries plans out where svm_entry.h finds
- * that there is one, svm_flush.c takes
- * KVM's flush requests, svm_nested.c L1's, svm_root.c knows how old the shadow
- * roots are, svm_count.c counts. The rules are the library's; this is who is
- * called when.
+ * that there is one, svm_sev.c has the ASIDs of encrypted guests, svm_flush.c takes
+ * KVM's flush requests, svm_nested.c L1's, svm_root.c knows how old the shadow roots
+ * are, svm_count.c counts. The rules are the library's; this is who is called when.
  *
- * Two facts of KVM that all of it rests on: but for the pool, everything
- * happens in the vCPU's thread (other CPUs set request bits in the vCPU, which
- * its thread turns into calls), and the active context here and KVM's guest mode
- * change together, with no request served in between.
+ * Two facts of KVM that all of it rests on: but for the pool, everything happens
+ * in the vCPU's thread (other CPUs set request bits in the vCPU, which its thread
+ * turns into calls) or under its mutex, and the active context here and KVM's
+ * guest mode change together, with no request served in between.
  */
 #ifndef SVM_TAGS_H
 #define SVM_TAGS_H
@@ -21,6 +20,11 @@
 #include <tlbtag/tlbtag.h>
 
 struct vcpu_svm;
+struct kvm_sev_info;
+struct svm_sev_key;
+
+/* The number of all vCPUs of a key for which there is none left */
+#define SVM_SEV_CROWD 0
 
 /* KVM caches a current root and three others in each of two MMUs. */
 #define SVM_TAGS_ROOTS 8
@@ -33,6 +37,16 @@ struct vcpu_svm;
 struct svm_tags_root {
 	hpa_t hpa;
 	struct tlbtag_root root;
+};
+
+/**
+ * struct svm_tags_vm - in each VM
+ * @vm: the library's state
+ * @key: of an encrypted guest's ASID; NULL, or not used yet, for others
+ */
+struct svm_tags_vm {
+	struct tlbtag_vm vm;
+	struct svm_sev_key *key;
 };
 
 /**
@@ -70,6 +84,7 @@ void svm_tags_vm_create(struct kvm *kvm);
 void svm_tags_vm_destroy(struct kvm *kvm);
 unsigned int svm_tags_l2_contexts(void);
 unsigned int svm_tags_free(void);
+struct tlbtag_pool *svm_tags_pool(void);
 void svm_tags_lock(void);
 void svm_tags_unlock(void);
 
@@ -80,7 +95,21 @@ void svm_tags_vcpu_load(struct vcpu_svm *svm);
 void svm_tags_reset(struct vcpu_svm *svm);
 void svm_tags_plan(struct kvm_vcpu *vcpu);
 void svm_tags_entered(struct vcpu_svm *svm);
-void svm_tags_set_asid(struct vcpu_svm *svm, unsigned int asid);
+
+/* sev */
+int svm_tags_sev_reserve(struct kvm_sev_info *sev);
+unsigned int svm_tags_sev_alloc(struct kvm_sev_info *sev, unsigned int min_asid,
+				unsigned int max_asid);
+bool svm_tags_sev_recycle(unsigned int min_asid, unsigned int max_asid,
+			  int (*flush)(unsigned int, unsigned int));
+void svm_tags_sev_free(struct kvm_sev_info *sev);
+void svm_tags_sev_mirror(struct kvm *kvm, struct kvm *source);
+void svm_tags_sev_move(struct kvm *kvm, struct kvm *source);
+void svm_tags_sev_check(struct vcpu_svm *svm, unsigned int asid);
+u32 svm_sev_number_take(struct svm_tags_vm *vm, u32 vcpu_id);
+void svm_sev_number_return(struct svm_tags_vm *vm, u32 number);
+void svm_sev_destroy(struct svm_tags_vm *vm);
+unsigned int svm_sev_keys(void);
 
 /* flush */
 void svm_tags_flush_all(struct kvm_vcpu *vcpu);

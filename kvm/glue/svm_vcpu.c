@@ -2,9 +2,9 @@
 /*
  * svm_vcpu: a vCPU's tags, and what VMRUN carries.
  *
- * An encrypted guest's vCPUs have a plain tag as well. It is not used, but KVM
- * does not say at the time a vCPU is made whether its guest will be encrypted
- * (KVM.md 4.6); what is pending, and where the VMCB last ran, is the same.
+ * An encrypted guest's vCPUs have the ASID of its key, and a number in the key's
+ * record, from the start or from the moment that the guest becomes encrypted; all
+ * else is the same.
  */
 #include <linux/kvm_host.h>
 
@@ -13,11 +13,12 @@
 
 noinline void svm_tags_vcpu_create(struct vcpu_svm *svm)
 {
-	struct tlbtag_vm *vm = &to_kvm_svm(svm->vcpu.kvm)->tags;
+	struct svm_tags_vm *vm = &to_kvm_svm(svm->vcpu.kvm)->tags;
 
 	svm_tags_lock();
-	/* Only a shared tag can be refused, and this guest's is not. */
-	WARN_ON_ONCE(tlbtag_vcpu_init(&svm->tags.vcpu, vm, svm->vcpu.vcpu_id));
+	/* Only a number that is out of range is refused. */
+	WARN_ON_ONCE(tlbtag_vcpu_init(&svm->tags.vcpu, &vm->vm,
+				      svm_sev_number_take(vm, svm->vcpu.vcpu_id)));
 	svm_tags_unlock();
 	svm->tags.planned = false;
 	svm_tags_roots_forget(&svm->tags);
@@ -26,6 +27,7 @@ noinline void svm_tags_vcpu_create(struct vcpu_svm *svm)
 noinline void svm_tags_vcpu_free(struct vcpu_svm *svm)
 {
 	svm_tags_lock();
+	svm_sev_number_return(&to_kvm_svm(svm->vcpu.kvm)->tags, svm->tags.vcpu.id);
 	tlbtag_vcpu_destroy(&svm->tags.vcpu);
 	svm_tags_unlock();
 }
@@ -35,7 +37,8 @@ noinline void svm_tags_vcpu_load(struct vcpu_svm *svm)
 {
 	struct tlbtag_vcpu *vcpu = &svm->tags.vcpu;
 
-	if (likely(!vcpu->l1.shared) || tlbtag_pool_is_full(vcpu->vm->host->pool))
+	if (likely(!vcpu->l1.shared) || vcpu->vm->is_key ||
+	    tlbtag_pool_is_full(vcpu->vm->host->pool))
 		return;
 	svm_tags_lock();
 	tlbtag_vcpu_retag(vcpu);
@@ -46,15 +49,6 @@ noinline void svm_tags_reset(struct vcpu_svm *svm)
 {
 	tlbtag_vcpu_reset(&svm->tags.vcpu);
 	trace_request(&svm->vcpu, TLBTAG_TARGET_L1, TLBTAG_WHY_RESET);
-}
-
-/* An encrypted guest's ASID is its key's; called after svm_tags_prepare(). */
-noinline void svm_tags_set_asid(struct vcpu_svm *svm, unsigned int asid)
-{
-	if (likely(svm->vmcb->control.asid == asid))
-		return;
-	svm->vmcb->control.asid = asid;
-	vmcb_mark_dirty(svm->vmcb, VMCB_ASID);
 }
 
 static void write_plan(struct vcpu_svm *svm, const struct tlbtag_plan *plan)
@@ -72,10 +66,20 @@ static void write_plan(struct vcpu_svm *svm, const struct tlbtag_plan *plan)
 	control->clean = fields.clean;
 }
 
+/* Those who share a number flush at each entry; see <tlbtag/owner.h>. */
+static bool is_crowded(const struct tlbtag_vcpu *vcpu)
+{
+	return vcpu->vm->is_key && vcpu->id == SVM_SEV_CROWD;
+}
+
 static void carry_out(struct vcpu_svm *svm, struct tlbtag_cpu cpu)
 {
-	struct tlbtag_plan plan = tlbtag_vcpu_plan(&svm->tags.vcpu, cpu);
+	struct tlbtag_plan plan;
 
+	if (unlikely(is_crowded(&svm->tags.vcpu)))
+		tlbtag_vcpu_flush(&svm->tags.vcpu, TLBTAG_TARGET_ACTIVE, TLBTAG_FLUSH_TAG,
+				  TLBTAG_WHY_SHARED);
+	plan = tlbtag_vcpu_plan(&svm->tags.vcpu, cpu);
 	/* Work comes with requests from other CPUs, which here are KVM's. */
 	WARN_ON_ONCE(plan.work);
 	write_plan(svm, &plan);
