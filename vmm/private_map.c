@@ -213,8 +213,6 @@ static void give_pair_back(struct private_host *host, struct private_agent *agen
 
 static bool take_pair(struct private_host *host, struct private_agent *agent)
 {
-	if (agent->has_pair)
-		return true;
 	if (!tlbtag_pages_take(&vcpu_of(host, agent)->cache, agent->pair, TLBTAG_PAIR_PAGES)) {
 		private_wrong(host, VMM_DRY, "VM %u vCPU %u: the fault cache is empty", agent->vm,
 			      agent->nr);
@@ -235,8 +233,9 @@ enum private_progress private_at_fault_get(struct private_host *host,
 		agent->at = AT_fault_call;
 		return PROGRESS_DONE;
 	}
-	if (!take_pair(host, agent))
-		return fail(agent, -ENOMEM);
+	/* A step of its own: one that waits changes nothing. */
+	if (!agent->has_pair)
+		return take_pair(host, agent) ? PROGRESS_DONE : fail(agent, -ENOMEM);
 	next = tlbtag_pamt_get(&host->pamt, agent->page);
 	if (next == TLBTAG_PAMT_WAIT)
 		return PROGRESS_WAITS;
