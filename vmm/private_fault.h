@@ -4,8 +4,8 @@
  * huge pages of TDX guests (January 2026) and of trees that were deployed, put back
  * one at a time. X(ID, name, statement, source, rule of doc/MODEL_SEPT.md).
  *
- * Those marked OLD replace the library's split by the path of that version
- * (private_old.c), in which all but the one defect is mended.
+ * Five of them are on the path of splits of that version (private_old.c), in which
+ * all but the one defect is mended; tdx.old of the configuration takes it.
  */
 #ifndef VMM_PRIVATE_FAULT_H
 #define VMM_PRIVATE_FAULT_H

@@ -316,11 +316,6 @@ bool private_agent_run(struct private_host *host, struct private_agent *agent,
 PRIVATE_STEPS(PRIVATE_AT_DECLARE)
 #undef PRIVATE_AT_DECLARE
 
-/* --- private_walk.c --- */
-
-/* Does this world's fault belong to the old path of splits? */
-bool private_is_old(const struct private_host *host);
-
 /* --- private_oracle.c --- */
 
 void private_wrong(struct private_host *host, enum vmm_wrong wrong, const char *format, ...)

@@ -426,7 +426,7 @@ static bool split(struct private_host *host, const uint8_t *args, bool is_eager)
 	struct private_agent *agent = vm ? idle_walker(vm) : NULL;
 
 	if (!agent || vm->middle[args[1]].kind != TDX_ENTRY_LEAF ||
-	    (is_eager && (!host->config.tdx.cache || private_is_old(host))))
+	    (is_eager && (!host->config.tdx.cache || host->config.tdx.old)))
 		return false;
 	private_agent_begin(host, agent, is_eager ? TASK_EAGER : TASK_SPLIT, AT_walk_mutex);
 	if (host->config.tdx.cache)

@@ -204,15 +204,6 @@ static enum private_progress run_dry(struct private_host *host, struct private_a
 	return fail(agent, -ENOMEM);
 }
 
-bool private_is_old(const struct private_host *host)
-{
-	return has_fault(host, PRIVATE_FAULT_RETRY_PAIR) ||
-	       has_fault(host, PRIVATE_FAULT_LOCK_OVER_KICK) ||
-	       has_fault(host, PRIVATE_FAULT_LEFT_BLOCKED) ||
-	       has_fault(host, PRIVATE_FAULT_PUBLISHED) ||
-	       has_fault(host, PRIVATE_FAULT_UNDO_REMOVES);
-}
-
 /*
  * With the cache the answer is exact here; a walker whose pages were taken before,
  * under the shared lock, has them.
@@ -230,7 +221,7 @@ enum private_progress private_at_walk_take(struct private_host *host,
 		private_unlock(host, agent);
 		return go(agent, AT_walk_alloc);
 	}
-	if (private_is_old(host))
+	if (host->config.tdx.old)
 		return go(agent, AT_walk_begin);
 	if (!has_kit && take_kit(host, agent))
 		return run_dry(host, agent);
@@ -255,7 +246,7 @@ enum private_progress private_at_walk_begin(struct private_host *host,
 					    struct private_agent *agent)
 {
 	aim(host, agent, agent->first[agent->first_next], TDX_2M);
-	if (private_is_old(host))
+	if (host->config.tdx.old)
 		return go(agent, AT_old_block);
 	private_sept_begin(agent, tlbtag_sept_split(&agent->op, &host->pamt, &agent->kit,
 						    &agent->where));
@@ -308,7 +299,7 @@ static void give_kit(struct private_host *host, struct private_agent *agent)
 enum private_progress private_at_walk_give(struct private_host *host,
 					   struct private_agent *agent)
 {
-	if (!private_is_old(host))
+	if (!host->config.tdx.old)
 		give_kit(host, agent);
 	if (agent->error)
 		return go(agent, AT_walk_unlock);
