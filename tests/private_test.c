@@ -245,6 +245,24 @@ TEST(private_each_refusal_leaves_the_tables_alike)
 	}
 }
 
+/* What is added before MR.FINALIZE is of 4 KiB; afterwards mappings may be large. */
+TEST(private_memory_of_a_td_that_is_built)
+{
+	private_config_init(&story.config);
+	story.count = 0;
+	add("create", 1, 0, 0, 0);
+	add("fault", 0, 0, 0, 0);
+	add("fault", 1, 1, 0, 3);
+	add_plain("finalize", 0, 0, 0);
+	add("fault", 0, 2, 0, 0);
+	add("enter", 0, 0, 0, 0);
+	add("access", 0, 0, 0, 0);
+	add("accept", 0, 2, 0, 1);
+	add("split", 2, 0, 0, 0);
+	add("convert", 0, 1, 3, 0);
+	play_well();
+}
+
 /* Two walkers and two faults, each left standing after each number of steps. */
 TEST(private_agents_meet_after_every_step)
 {

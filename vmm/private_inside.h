@@ -156,6 +156,7 @@ struct private_agent {
 	bool has_mutex;
 	bool retried;
 	bool has_use;
+	bool stays_open; /* of a VM that is made: it is finalised later */
 	bool has_key; /* the TD's key was given back: its pages can be reclaimed */
 	bool holds_cache_lock;
 	uint32_t page;
@@ -180,6 +181,7 @@ struct private_agent {
 
 enum private_state {
 	VM_NONE = 0,
+	VM_BUILD, /* not finalised: 4 KiB pages only, and nothing goes */
 	VM_LIVE,
 	VM_DEAD, /* beyond repair, waits for its destruction */
 	VM_GOING, /* is made or unmade */
@@ -254,6 +256,12 @@ static inline struct private_vm *vm_of(struct private_host *host,
 static inline uint32_t region_of_page(uint64_t page)
 {
 	return (uint32_t)(page / TDX_REGION_PAGES);
+}
+
+/* Can memory be mapped? */
+static inline bool has_memory(const struct private_vm *vm)
+{
+	return vm->state == VM_LIVE || vm->state == VM_BUILD;
 }
 
 /* --- private_pages.c --- */
