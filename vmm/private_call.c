@@ -36,7 +36,6 @@ void private_kill(struct private_host *host, struct private_agent *agent)
 		private_wrong(host, VMM_DEAD,
 			      "VM %u is given up, and no error was injected", agent->vm);
 	vm->state = VM_DEAD;
-	host->deaths++;
 	private_kick(host, agent);
 }
 

@@ -133,7 +133,6 @@ enum private_lock {
  * @put_page, @after: a page whose use ends, and what comes after that
  * @retried, @has_use: of the old split path
  * @regions: 1 << each region whose counter it may be about to change
- * @index: of control pages
  */
 struct private_agent {
 	enum private_task task;
@@ -173,7 +172,6 @@ struct private_agent {
 	uint8_t made[TLBTAG_SEPT_START_VCPUS + 1]; /* by step, in this operation */
 	struct tlbtag_control control;
 	enum tlbtag_control_step control_step;
-	uint32_t index;
 	uint32_t regions;
 };
 
@@ -202,7 +200,6 @@ struct private_vm {
 	uint8_t shared_holders;
 	uint8_t exclusive;
 	uint8_t mutex;
-	uint32_t killed_at; /* step */
 	struct tlbtag_supply supply;
 	struct private_vcpu vcpu[PRIVATE_VCPUS_MAX];
 	struct private_agent agent[PRIVATE_AGENTS];
@@ -236,7 +233,6 @@ struct private_host {
 	uint32_t fails;
 	uint32_t lost_uses[PRIVATE_REGIONS_MAX]; /* by an interrupted DEMOTE, or a leak */
 	uint32_t uncharged;
-	uint32_t deaths; /* VMs given up */
 	struct private_vm vm[PRIVATE_VMS_MAX];
 	struct vmm_counts counts;
 	struct vmm_verdict verdict;
