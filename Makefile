@@ -75,7 +75,7 @@ BARE_FLAGS = $(PLAIN_FLAGS) -Iinclude -Iport/bare -ffreestanding -nostdinc \
 	-fno-stack-protector -fno-pic
 
 # Only replay/ and cli/ use libraries; the command has the sim port.
-PACKAGES := zlib libtracecmd libtracefs libtraceevent jansson
+PACKAGES := zlib libtracecmd libtracefs libtraceevent libbpf jansson
 ifneq ($(REPLAY_SOURCES)$(CLI_SOURCES),)
 PACKAGE_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 PACKAGE_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)

@@ -54,6 +54,10 @@ static const struct target targets[] = {
 	{ "owner.migrate.1000", 5 },
 	{ "owner.create_destroy.512cpu", 1000 },
 	{ "owner.memory.512cpu.30000vm", 100 },
+	{ "pamt.get.hot", 0.667 },
+	{ "pamt.get.4096", 0.667 },
+	{ "sept.decide.512", 10 },
+	{ "pamt.memory.1tib", 1000 },
 };
 
 static FILE *json;
@@ -275,6 +279,7 @@ int main(int argc, char **argv)
 	bench_pool();
 	bench_owner();
 	bench_plan();
+	bench_sept();
 	fprintf(json, "\n]\n");
 	if (ferror(json) || fclose(json)) {
 		fprintf(stderr, "bench: cannot write %s\n", argv[1]);

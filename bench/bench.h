@@ -52,5 +52,6 @@ static inline void bench_use(uint64_t value)
 void bench_pool(void);
 void bench_owner(void);
 void bench_plan(void);
+void bench_sept(void);
 
 #endif

@@ -55,6 +55,8 @@ int events_main(int argc, char **argv);
 int rules_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int mutants_main(int argc, char **argv);
+int record_main(int argc, char **argv);
+int sept_main(int argc, char **argv);
 
 /* Writers of results on standard output. */
 void table_print(const struct replay_result *results, size_t count);

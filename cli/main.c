@@ -15,10 +15,12 @@ static const struct {
 	int (*main)(int argc, char **argv);
 	const char *about;
 } commands[] = {
+	{ "record", record_main, "record KVM on this host, for replay and audit" },
 	{ "replay", replay_main, "what a recorded host flushed, and what it had to" },
 	{ "audit", audit_main, "which VM entries of a recorded host missed a flush" },
 	{ "check", check_main, "look for a stale translation, story after story" },
 	{ "mutants", mutants_main, "is every rule needed, every old mistake found?" },
+	{ "sept", sept_main, "what splits of a TDX guest's memory cost" },
 	{ "events", events_main, "print a recording in the event vocabulary" },
 	{ "rules", rules_main, "print the rules of the library" },
 };

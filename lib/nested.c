@@ -21,6 +21,7 @@ static void start_l2(struct tlbtag_vcpu *vcpu, tlbtag_t tag)
 
 	*l2 = (struct tlbtag_l2){ .asid12 = 0 };
 	tlbtag_vcpu_start_ctx(vcpu, &l2->ctx, tag);
+	l2->ctx.shadow_linear = !vcpu->vm->host->hw.nested_paging;
 	/* Without the rule it is taken for the context that it was before (SPEC C.1). */
 	if (!TLBTAG_RULE(NESTED_REALLOC)) {
 		before.ctx.tag = tag;
@@ -53,6 +54,8 @@ TLBTAG_EXPORT(tlbtag_nested_enable);
 void tlbtag_nested_disable(struct tlbtag_vcpu *vcpu)
 {
 	vcpu->active = TLBTAG_ACTIVE_L1;
+	vcpu->latest = 0;
+	tlbtag_vcpu_unready(vcpu, LEVEL_L2);
 	while (vcpu->l2_count)
 		tlbtag_vcpu_return_tag(vcpu, &vcpu->l2[--vcpu->l2_count].ctx);
 }
@@ -96,7 +99,7 @@ static struct tlbtag_l2 *claim(struct tlbtag_vcpu *vcpu, uint32_t asid12)
 
 	l2->asid12 = asid12;
 	if (TLBTAG_RULE(L1_ASID_CHANGE))
-		tlbtag_ctx_pend(&l2->ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ASID_CHANGE);
+		tlbtag_vcpu_owe(vcpu, &l2->ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ASID_CHANGE);
 	if (has_roots && TLBTAG_RULE(SYNC_ASID_CHANGE))
 		tlbtag_vcpu_demand_sync(vcpu, &l2->ctx);
 	return l2;
@@ -116,7 +119,7 @@ static struct tlbtag_l2 *find_or_claim(struct tlbtag_vcpu *vcpu, uint32_t asid12
 
 static void flush_context(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx)
 {
-	tlbtag_ctx_pend(ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_TLB_CONTROL);
+	tlbtag_vcpu_owe(vcpu, ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_TLB_CONTROL);
 	if (TLBTAG_RULE(SYNC_TLB_CONTROL))
 		tlbtag_vcpu_demand_sync(vcpu, ctx);
 }
@@ -131,7 +134,7 @@ static void flush_world(struct tlbtag_vcpu *vcpu, const struct tlbtag_l2 *active
 	uint32_t i;
 
 	if (TLBTAG_RULE(L1_FLUSH_ALL_L1)) {
-		tlbtag_ctx_pend(&vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_TLB_CONTROL);
+		tlbtag_vcpu_owe(vcpu, &vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_TLB_CONTROL);
 		if (vcpu->l1.shadow_linear)
 			tlbtag_vcpu_demand_sync(vcpu, &vcpu->l1);
 	}
@@ -163,10 +166,15 @@ static bool has_shadow_root(const struct tlbtag_vcpu *vcpu, const struct tlbtag_
 	return vmcb12->nested_paging || !vcpu->vm->host->hw.nested_paging;
 }
 
+static uint32_t drain_l2(void)
+{
+	return TLBTAG_RULE(QUEUE_DRAIN) ? TLBTAG_WORK_DRAIN_L2 : 0;
+}
+
 static uint32_t work_of_entry(const struct tlbtag_vcpu *vcpu, const struct tlbtag_l2 *l2,
 			      const struct tlbtag_vmcb12 *vmcb12, uint64_t generation)
 {
-	uint32_t work = TLBTAG_RULE(QUEUE_DRAIN) ? TLBTAG_WORK_DRAIN_L2 : 0;
+	uint32_t work = drain_l2();
 
 	if (has_shadow_root(vcpu, vmcb12) && l2->ctx.demand > generation)
 		work |= TLBTAG_WORK_SYNC;
@@ -186,9 +194,12 @@ struct tlbtag_l2 *tlbtag_nested_activate(struct tlbtag_vcpu *vcpu, uint32_t asid
 	enable_in_doubt(vcpu);
 	tlbtag_vcpu_accept(vcpu);
 	l2 = find_or_claim(vcpu, asid12);
+	/* V4: the control block of L2 is one for all contexts, and not this one's. */
+	if (l2->ctx.tag != vcpu->block[LEVEL_L2].tag && TLBTAG_RULE(BLOCK_UNKNOWN))
+		tlbtag_vcpu_unready(vcpu, LEVEL_L2);
 	l2->used = ++vcpu->clock;
-	l2->ctx.shadow_linear = !vcpu->vm->host->hw.nested_paging;
-	vcpu->active = 1 + (uint32_t)(l2 - vcpu->l2);
+	vcpu->latest = 1 + (uint32_t)(l2 - vcpu->l2);
+	vcpu->active = vcpu->latest;
 	return l2;
 }
 
@@ -200,6 +211,12 @@ int tlbtag_nested_enter(struct tlbtag_vcpu *vcpu, const struct tlbtag_vmcb12 *vm
 
 	if (vmcb12->asid == 0)
 		return -EINVAL;
+	/* C.6 holds: what is pending for the context stays pending. */
+	if (TLBTAG_RULE(KEEP_PENDING) &&
+	    tlbtag_nested_reenter(vcpu, vmcb12->asid, vmcb12->tlb_control)) {
+		*work = drain_l2();
+		return 0;
+	}
 	l2 = tlbtag_nested_activate(vcpu, vmcb12->asid);
 	obey_tlb_control(vcpu, l2, vmcb12->tlb_control);
 	*work = work_of_entry(vcpu, l2, vmcb12, generation);
@@ -242,26 +259,18 @@ struct tlbtag_invlpga tlbtag_nested_invlpga(struct tlbtag_vcpu *vcpu, struct tlb
 }
 TLBTAG_EXPORT(tlbtag_nested_invlpga);
 
-/* Do tags keep what hardware caches of these tables apart? */
-static bool has_own_age(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx)
-{
-	return ctx->shadow_linear || vcpu->vm->host->hw.tag_covers_guest_physical;
-}
-
 /*
- * N3: the embedder asks this of each root. A generation is given out once, so
- * equal means synced after the demand.
+ * N3: a root of another context is of the right age only if tags do not keep apart
+ * what hardware caches of these tables.
  */
-bool tlbtag_root_is_stale(const struct tlbtag_vcpu *vcpu, const struct tlbtag_root *root)
+bool tlbtag_root_is_foreign(const struct tlbtag_vcpu *vcpu)
 {
 	const struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
 
-	if (root->synced < ctx->demand)
-		return true;
-	return has_own_age(vcpu, ctx) && root->context != vcpu->active &&
+	return (ctx->shadow_linear || vcpu->vm->host->hw.tag_covers_guest_physical) &&
 	       TLBTAG_RULE(ROOT_CONTEXT);
 }
-TLBTAG_EXPORT(tlbtag_root_is_stale);
+TLBTAG_EXPORT(tlbtag_root_is_foreign);
 
 void tlbtag_root_set_synced(const struct tlbtag_vcpu *vcpu, struct tlbtag_root *root)
 {

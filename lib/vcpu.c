@@ -8,8 +8,11 @@
  * own invalidations happened on another CPU without reaching this one, and (c)
  * nothing was asked for since its latest entry, which carried all that had been
  * asked for before. The three are checked in that order of cost: (b) one
- * compare, (c) one test, (a) only for shared tags. V4, the short cut in the
- * header, is the same with everything that is not plain left out.
+ * compare, (c) one test, (a) only for shared tags.
+ *
+ * V4, the short cut in the header, remembers the answer: an entry makes its level
+ * ready unless its tag is shared, and each function that changes what the three
+ * look at takes that back. It is the most frequent question of all.
  */
 #include "vcpu.h"
 #include <tlbtag/rules.h>
@@ -22,8 +25,9 @@ static uint32_t level_of(const struct tlbtag_vcpu *vcpu)
 	return tlbtag_vcpu_in_l2(vcpu) ? LEVEL_L2 : LEVEL_L1;
 }
 
-void tlbtag_vcpu_start_ctx(const struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, tlbtag_t tag)
+void tlbtag_vcpu_start_ctx(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, tlbtag_t tag)
 {
+	tlbtag_vcpu_unready(vcpu, ctx == &vcpu->l1 ? LEVEL_L1 : LEVEL_L2);
 	tlbtag_ctx_start(ctx, tag, tlbtag_vcpu_is_fallback(vcpu, tag) || tag == vcpu->vm->tag);
 }
 
@@ -78,6 +82,7 @@ void tlbtag_vcpu_destroy(struct tlbtag_vcpu *vcpu)
 	for (i = 0; i < vcpu->l2_count; i++)
 		tlbtag_vcpu_return_tag(vcpu, &vcpu->l2[i].ctx);
 	vcpu->l2_count = 0;
+	vcpu->latest = 0;
 	vcpu->active = TLBTAG_ACTIVE_L1;
 	tlbtag_vcpu_return_tag(vcpu, &vcpu->l1);
 	if (!tlbtag_warn_once(vcpu->vm->vcpus == 0, "vcpu: more destroyed than made"))
@@ -117,7 +122,7 @@ void tlbtag_vcpu_reset(struct tlbtag_vcpu *vcpu)
 {
 	vcpu->active = TLBTAG_ACTIVE_L1;
 	if (TLBTAG_RULE(RESET))
-		tlbtag_ctx_pend(&vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_RESET);
+		tlbtag_vcpu_owe(vcpu, &vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_RESET);
 	tlbtag_vcpu_demand_sync(vcpu, &vcpu->l1);
 }
 TLBTAG_EXPORT(tlbtag_vcpu_reset);
@@ -130,7 +135,7 @@ void tlbtag_vcpu_demand_sync(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx)
 uint32_t tlbtag_vcpu_pend(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
 			  enum tlbtag_flush flush, uint32_t why)
 {
-	tlbtag_ctx_pend(ctx, flush, why);
+	tlbtag_vcpu_owe(vcpu, ctx, flush, why);
 	/* Only a guest's own flush speaks about the guest's own tables. */
 	if (!ctx->shadow_linear || !(why & GUEST_FLUSHES) || !TLBTAG_RULE(SYNC_GUEST_FLUSH))
 		return 0;
@@ -230,14 +235,13 @@ void tlbtag_vcpu_request(struct tlbtag_vcpu *vcpu, enum tlbtag_target target, ui
 }
 TLBTAG_EXPORT(tlbtag_vcpu_request);
 
-uint32_t tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu)
+uint32_t tlbtag_vcpu_take_remote(struct tlbtag_vcpu *vcpu)
 {
 	uint32_t work = 0;
 	uint32_t why;
 
 	if (!TLBTAG_RULE(REMOTE_REQUEST))
 		return 0;
-	/* A look before the exchange: the words are empty nearly always. */
 	if (tlbtag_load_relaxed(&vcpu->remote[LEVEL_L1])) {
 		why = tlbtag_exchange_seq(&vcpu->remote[LEVEL_L1], 0u);
 		work |= tlbtag_vcpu_pend(vcpu, &vcpu->l1, TLBTAG_FLUSH_TAG, why);
@@ -273,7 +277,7 @@ enum tlbtag_address tlbtag_vcpu_address(struct tlbtag_vcpu *vcpu, struct tlbtag_
 		return TLBTAG_ADDRESS_NOTHING;
 	if (usable && (is_here(vcpu, ctx, cpu) || !TLBTAG_RULE(INVLPGA_PLACE)))
 		return TLBTAG_ADDRESS_NOW;
-	tlbtag_ctx_pend(ctx, TLBTAG_FLUSH_TAG,
+	tlbtag_vcpu_owe(vcpu, ctx, TLBTAG_FLUSH_TAG,
 			hw->vendor == TLBTAG_AMD ? TLBTAG_WHY_INVLPGA : TLBTAG_WHY_INVVPID);
 	return TLBTAG_ADDRESS_PENDING;
 }
@@ -363,8 +367,10 @@ static struct tlbtag_plan plan_in_doubt(const struct tlbtag_vcpu *vcpu)
  */
 void tlbtag_vcpu_open_block(struct tlbtag_vcpu *vcpu)
 {
-	if (TLBTAG_RULE(BLOCK_UNKNOWN))
-		vcpu->block[level_of(vcpu)].cpu = TLBTAG_CPU_NONE;
+	if (!TLBTAG_RULE(BLOCK_UNKNOWN))
+		return;
+	vcpu->block[level_of(vcpu)].cpu = TLBTAG_CPU_NONE;
+	tlbtag_vcpu_unready(vcpu, level_of(vcpu));
 }
 
 struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
@@ -403,10 +409,23 @@ static void pend_others(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx)
 	if (!TLBTAG_RULE(SHARED_BORROWED))
 		return;
 	if (ctx != &vcpu->l1)
-		tlbtag_ctx_pend(&vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_SHARED);
+		tlbtag_vcpu_owe(vcpu, &vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_SHARED);
 	for (i = 0; i < vcpu->l2_count; i++)
 		if (ctx != &vcpu->l2[i].ctx && vcpu->l2[i].ctx.tag == TLBTAG_NONE)
-			tlbtag_ctx_pend(&vcpu->l2[i].ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_SHARED);
+			tlbtag_vcpu_owe(vcpu, &vcpu->l2[i].ctx, TLBTAG_FLUSH_TAG,
+					TLBTAG_WHY_SHARED);
+}
+
+/* A shared tag asks the owner record each time. A borrowed one is shared, too. */
+static void make_ready(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx)
+{
+	bool own = !ctx->shared && ctx->tag != TLBTAG_NONE;
+
+	vcpu->ready[level_of(vcpu)] = (struct tlbtag_ready){
+		.cpu = own ? ctx->cpu : TLBTAG_CPU_NONE,
+		.epoch = ctx->epoch,
+		.epoch_now = &vcpu->vm->host->cpu[ctx->cpu].epoch,
+	};
 }
 
 static void record_use(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
@@ -440,6 +459,7 @@ void tlbtag_vcpu_entered(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 	ctx->epoch = vcpu->vm->host->cpu[cpu.nr].epoch;
 	ctx->why = TLBTAG_WHY_NOTHING;
 	ctx->flush = TLBTAG_FLUSH_NONE;
+	make_ready(vcpu, ctx);
 	vcpu->block[level_of(vcpu)] = (struct tlbtag_block){
 		.tag = tlbtag_vcpu_tag_of(vcpu, ctx),
 		.cpu = cpu.nr,

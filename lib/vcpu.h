@@ -32,8 +32,25 @@ static inline tlbtag_t tlbtag_vcpu_tag_of(const struct tlbtag_vcpu *vcpu,
 	return ctx->tag != TLBTAG_NONE ? ctx->tag : vcpu->l1.tag;
 }
 
+/*
+ * V4: what a plan looks at is about to change, but for the CPU, its epoch and
+ * remote requests, which tlbtag_vcpu_is_clean() looks at itself.
+ */
+static inline void tlbtag_vcpu_unready(struct tlbtag_vcpu *vcpu, uint32_t level)
+{
+	vcpu->ready[level].cpu = TLBTAG_CPU_NONE;
+}
+
+/* A flush of @ctx is due. */
+static inline void tlbtag_vcpu_owe(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
+				   enum tlbtag_flush flush, uint32_t why)
+{
+	tlbtag_vcpu_unready(vcpu, ctx == &vcpu->l1 ? LEVEL_L1 : LEVEL_L2);
+	tlbtag_ctx_pend(ctx, flush, why);
+}
+
 /* Start a context with a tag of its own, the VM's, or the fallback. */
-void tlbtag_vcpu_start_ctx(const struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, tlbtag_t tag);
+void tlbtag_vcpu_start_ctx(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, tlbtag_t tag);
 
 /* A plain tag if the pool has more than @keep free, else none. */
 tlbtag_t tlbtag_vcpu_take_tag(struct tlbtag_vcpu *vcpu, uint32_t keep);
@@ -42,12 +59,21 @@ tlbtag_t tlbtag_vcpu_take_tag(struct tlbtag_vcpu *vcpu, uint32_t keep);
 void tlbtag_vcpu_return_tag(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx);
 
 /* Move what other CPUs asked for into the contexts; returns TLBTAG_WORK_SYNC or 0. */
-uint32_t tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu);
+uint32_t tlbtag_vcpu_take_remote(struct tlbtag_vcpu *vcpu);
+
+/* A look before the exchange: the words are empty nearly always. */
+static inline uint32_t tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu)
+{
+	if (!(tlbtag_load_relaxed(&vcpu->remote[LEVEL_L1]) |
+	      tlbtag_load_relaxed(&vcpu->remote[LEVEL_L2])))
+		return 0;
+	return tlbtag_vcpu_take_remote(vcpu);
+}
 
 /* The shadow roots of this context are stale from now on. */
 void tlbtag_vcpu_demand_sync(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx);
 
-/* A flush of @ctx is due; its shadow roots are stale if the guest flushed. */
+/* The same; its shadow roots are stale if the guest flushed. */
 uint32_t tlbtag_vcpu_pend(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
 			  enum tlbtag_flush flush, uint32_t why);
 

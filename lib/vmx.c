@@ -193,8 +193,8 @@ static void separate(struct tlbtag_vcpu *vcpu, struct tlbtag_l2 *l2)
 {
 	if (!TLBTAG_RULE(L2_NO_TAG))
 		return;
-	tlbtag_ctx_pend(&l2->ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_SHARED);
-	tlbtag_ctx_pend(&vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_SHARED);
+	tlbtag_vcpu_owe(vcpu, &l2->ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_SHARED);
+	tlbtag_vcpu_owe(vcpu, &vcpu->l1, TLBTAG_FLUSH_TAG, TLBTAG_WHY_SHARED);
 }
 
 int tlbtag_vmx_nested_enter(struct tlbtag_vcpu *vcpu, const struct tlbtag_vmcs12 *vmcs12,
@@ -349,7 +349,7 @@ enum tlbtag_vmx_fail tlbtag_vmx_invept(struct tlbtag_vcpu *vcpu,
 	for (i = 0; i < vcpu->l2_count; i++)
 		if (tlbtag_vmx_invept_hits(invept, vcpu->space[1 + i].eptp12) &&
 		    TLBTAG_RULE(INVEPT_MATCH))
-			tlbtag_ctx_pend(&vcpu->l2[i].ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_INVEPT);
+			tlbtag_vcpu_owe(vcpu, &vcpu->l2[i].ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_INVEPT);
 	return TLBTAG_VMX_OK;
 }
 TLBTAG_EXPORT(tlbtag_vmx_invept);

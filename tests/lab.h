@@ -88,4 +88,13 @@ static inline uint32_t lab_vmrun(struct tlbtag_vcpu *vcpu, uint32_t asid, uint8_
 	return work;
 }
 
+/* The vCPU is in a copy of the lab. */
+static inline void lab_relink_vcpu(struct lab *lab, struct tlbtag_vcpu *vcpu)
+{
+	vcpu->vm = &lab->vm;
+	for (uint32_t level = 0; level < 2; level++)
+		if (vcpu->ready[level].cpu != TLBTAG_CPU_NONE)
+			vcpu->ready[level].epoch_now = &lab->cpu[vcpu->ready[level].cpu].epoch;
+}
+
 #endif

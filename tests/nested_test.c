@@ -560,3 +560,53 @@ TEST(nested_guest_flush_under_shadow_paging_syncs)
 				TLBTAG_WHY_GUEST) & TLBTAG_WORK_SYNC);
 	CHECK(tlbtag_root_is_stale(&lab.vcpu[0], &root));
 }
+
+/* What would let the short cut of an entry miss something, one thing at a time. */
+TEST(nested_short_cut_is_for_the_same_guest_that_asks_for_nothing)
+{
+	struct tlbtag_hw hw = lab_hw(15);
+	struct tlbtag_vcpu *vcpu;
+	struct lab lab;
+
+	lab_start(&lab, &hw);
+	lab_start_vcpus(&lab);
+	vcpu = &lab.vcpu[0];
+	CHECK(!tlbtag_nested_reenter(vcpu, 1, 0));
+	tlbtag_nested_enable(vcpu, 2);
+	CHECK(!tlbtag_nested_reenter(vcpu, 0, 0));
+	lab_vmrun(vcpu, 2, 0);
+	lab_vmrun(vcpu, 1, 0);
+	tlbtag_nested_exit(vcpu);
+	CHECK(!tlbtag_nested_reenter(vcpu, 2, 0));
+	CHECK(!tlbtag_nested_reenter(vcpu, 1, TLBTAG_TLB_CONTROL_ASID));
+	CHECK_EQ(vcpu->active, TLBTAG_ACTIVE_L1);
+	CHECK(tlbtag_nested_reenter(vcpu, 1, 0));
+	CHECK_EQ(tlbtag_vcpu_active(vcpu)->tag, vcpu->l2[1].ctx.tag);
+	tlbtag_vcpu_request(vcpu, TLBTAG_TARGET_L1, TLBTAG_WHY_PV);
+	CHECK(!tlbtag_nested_return(vcpu));
+	tlbtag_nested_exit(vcpu);
+	CHECK_EQ(vcpu->l1.why & TLBTAG_WHY_PV, TLBTAG_WHY_PV);
+	tlbtag_vcpu_request(vcpu, TLBTAG_TARGET_L2, TLBTAG_WHY_ALL);
+	CHECK(!tlbtag_nested_reenter(vcpu, 1, 0));
+	lab_vmrun(vcpu, 1, 0);
+	CHECK(tlbtag_nested_return(vcpu));
+	CHECK_EQ(vcpu->active, TLBTAG_ACTIVE_L1);
+	tlbtag_nested_disable(vcpu);
+	CHECK(!tlbtag_nested_reenter(vcpu, 1, 0));
+	tlbtag_nested_enable(vcpu, 2);
+	CHECK(!tlbtag_nested_reenter(vcpu, 1, 0));
+}
+
+/* Guards KEEP_PENDING. The short cut leaves what is pending where it is. */
+TEST(nested_short_cut_keeps_what_is_pending)
+{
+	struct tlbtag_hw hw = lab_hw(15);
+	struct lab lab;
+
+	start_warm(&lab, &hw, 1);
+	tlbtag_vcpu_flush(&lab.vcpu[0], TLBTAG_TARGET_L2, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ALL);
+	CHECK(tlbtag_nested_reenter(&lab.vcpu[0], 1, 0));
+	CHECK(!tlbtag_vcpu_is_ready(&lab.vcpu[0], on(0)));
+	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).why, TLBTAG_WHY_ALL);
+	CHECK(tlbtag_vcpu_is_ready(&lab.vcpu[0], on(0)));
+}

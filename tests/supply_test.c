@@ -250,6 +250,52 @@ TEST(supply_reservation_that_fails_leaves_its_pages_to_the_next)
 	}
 }
 
+static uint32_t drain_fault_cache(struct tlbtag_pages *cache)
+{
+	uint32_t count = 0;
+
+	while (tlbtag_pages_drain(cache) != TLBTAG_PAGE_NONE)
+		count++;
+	return count;
+}
+
+/* A VM dies while its vCPU's cache has @cached pages and its supply @supplied. */
+static void die_half_full(enum tlbtag_supply_design design, uint32_t cached, uint32_t supplied)
+{
+	struct allocator allocator = { .left = cached + supplied };
+	struct tlbtag_pages cache;
+	struct tlbtag_supply supply;
+	struct tlbtag_reserve one;
+
+	tlbtag_supply_init(&supply, design, true);
+	CHECK_EQ(tlbtag_pages_init(&cache, tlbtag_pages_fault_min(true, 5)), 0);
+	for (uint32_t i = 0; i < cached; i++)
+		CHECK(tlbtag_pages_add(&cache, page_alloc(&allocator, TLBTAG_KIND_PAMT)));
+	if (design == TLBTAG_SUPPLY_CACHE) {
+		for (uint32_t i = 0; i < supplied; i++)
+			CHECK(tlbtag_supply_add(&supply, page_alloc(&allocator, TLBTAG_KIND_PAMT)));
+	} else if (supplied) {
+		/* Out of memory in the middle of a reservation. */
+		CHECK_EQ(reserve(&supply, &one, 2, &allocator), -ENOMEM);
+		end(&supply, &one, &allocator);
+	}
+	CHECK_EQ(drain_fault_cache(&cache), cached);
+	allocator.out -= cached;
+	tear_down(&supply, &allocator);
+	CHECK_EQ(tlbtag_supply_drain(&supply), TLBTAG_PAGE_NONE);
+}
+
+/* Guards S1. */
+TEST(supply_and_fault_cache_are_torn_down_at_every_fill)
+{
+	for (uint32_t cached = 0; cached <= tlbtag_pages_fault_min(true, 5); cached++) {
+		for (uint32_t supplied = 0; supplied <= TLBTAG_KIT_PAMT; supplied++)
+			die_half_full(TLBTAG_SUPPLY_CACHE, cached, supplied);
+		for (uint32_t supplied = 0; supplied < 2 * (1 + TLBTAG_KIT_PAMT); supplied++)
+			die_half_full(TLBTAG_SUPPLY_RESERVE, cached, supplied);
+	}
+}
+
 TEST(supply_wrong_calls_warn)
 {
 	struct allocator allocator = { .left = 100 };
@@ -267,13 +313,14 @@ TEST(supply_wrong_calls_warn)
 	CHECK_EQ(reserve(&supply, &one, 1, &allocator), 0);
 	CHECK(!tlbtag_reserve_add(&one, TLBTAG_KIND_PAMT, PAMT_BASE));
 	CHECK(!tlbtag_reserve_add(&one, TLBTAG_KIND_NONE, PAMT_BASE));
+	CHECK(!tlbtag_reserve_add(&one, TLBTAG_KIND_CONTROL, PAMT_BASE));
 	CHECK_EQ(tlbtag_reserve_take(&one, &kit), 0);
 	CHECK_EQ(tlbtag_reserve_take(&one, &kit), -ENOSPC);
 	CHECK(is_whole(&kit));
 	tlbtag_supply_init(&supply, TLBTAG_SUPPLY_CACHE, true);
 	CHECK_EQ(tlbtag_reserve_begin(&supply, &one, 1), -EINVAL);
 	CHECK_EQ(tlbtag_reserve_wants(&one), TLBTAG_KIND_NONE);
-	CHECK_EQ(tlbtag_sim_warnings(), 5);
+	CHECK_EQ(tlbtag_sim_warnings(), 6);
 	while (tlbtag_kit_drain(&kit) != TLBTAG_PAGE_NONE)
 		allocator.out--;
 	CHECK_EQ(allocator.out, 0);

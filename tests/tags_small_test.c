@@ -236,7 +236,7 @@ static void copy(struct world *to, const struct world *from)
 	if (lab->vm.tag)
 		lab->vm.owner.last = lab->owner;
 	for (uint32_t i = 0; i < LAB_VCPUS; i++)
-		lab->vcpu[i].vm = &lab->vm;
+		lab_relink_vcpu(lab, &lab->vcpu[i]);
 	for (uint32_t i = 0; i < LAB_CPUS; i++)
 		if (lab->cpu[i].fallback_owner)
 			lab->cpu[i].fallback_owner =

@@ -566,7 +566,7 @@ static void copy(struct world *to, const struct world *from)
 	if (lab->vm.tag)
 		lab->vm.owner.last = lab->owner;
 	for (uint32_t i = 0; i < LAB_VCPUS; i++)
-		lab->vcpu[i].vm = &lab->vm;
+		lab_relink_vcpu(lab, &lab->vcpu[i]);
 }
 
 static void explore(const struct world *world, const struct shape *shape, int depth)

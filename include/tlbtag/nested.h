@@ -71,6 +71,31 @@ int tlbtag_nested_enable(struct tlbtag_vcpu *vcpu, uint32_t count);
 void tlbtag_nested_disable(struct tlbtag_vcpu *vcpu);
 
 /**
+ * tlbtag_nested_reenter() - the short cut of a nested entry: the same guest again
+ * @vcpu: initialised
+ * @asid12: the ASID that L1 wrote
+ * @tlb_control: what it wrote there
+ *
+ * Nearly every VMRUN of L1 is for the ASID of the one before and demands nothing.
+ * tlbtag_nested_enter() looks for itself; to ask here saves the call.
+ *
+ * Context: the vCPU's thread.
+ * Return: true if L2 is active now, and the work is %TLBTAG_WORK_DRAIN_L2; false if
+ * nothing has changed: call tlbtag_nested_enter().
+ */
+static inline bool tlbtag_nested_reenter(struct tlbtag_vcpu *vcpu, uint32_t asid12,
+					 uint8_t tlb_control)
+{
+	uint32_t latest = vcpu->latest;
+
+	if (!latest || vcpu->l2[latest - 1].asid12 != asid12 || tlb_control ||
+	    (tlbtag_load_relaxed(&vcpu->remote[0]) | tlbtag_load_relaxed(&vcpu->remote[1])))
+		return false;
+	vcpu->active = latest;
+	return true;
+}
+
+/**
  * tlbtag_nested_enter() - L1 executed VMRUN, RSM returned to L2, or user space
  *	restored a vCPU inside L2
  * @vcpu: nesting enabled; if L2 is active already, it is left first
@@ -84,6 +109,22 @@ void tlbtag_nested_disable(struct tlbtag_vcpu *vcpu);
  */
 int tlbtag_nested_enter(struct tlbtag_vcpu *vcpu, const struct tlbtag_vmcb12 *vmcb12,
 			uint32_t *work);
+
+/**
+ * tlbtag_nested_return() - the short cut of a nested exit
+ * @vcpu: initialised
+ *
+ * Context: the vCPU's thread.
+ * Return: true if L1 is active now, and the work is %TLBTAG_WORK_DRAIN_L1; false if
+ * nothing has changed: call tlbtag_nested_exit().
+ */
+static inline bool tlbtag_nested_return(struct tlbtag_vcpu *vcpu)
+{
+	if (tlbtag_load_relaxed(&vcpu->remote[0]) | tlbtag_load_relaxed(&vcpu->remote[1]))
+		return false;
+	vcpu->active = TLBTAG_ACTIVE_L1;
+	return true;
+}
 
 /**
  * tlbtag_nested_exit() - L1 becomes active again, by whatever way
@@ -140,6 +181,15 @@ struct tlbtag_root {
 };
 
 /**
+ * tlbtag_root_is_foreign() - would a root that another context synced be stale?
+ * @vcpu: initialised; the answer is for the active context
+ *
+ * Context: the vCPU's thread.
+ * Return: true if so.
+ */
+bool tlbtag_root_is_foreign(const struct tlbtag_vcpu *vcpu);
+
+/**
  * tlbtag_root_is_stale() - must this root be synced before it is used?
  * @vcpu: initialised; the answer is for the active context
  * @root: about to be used; a shadow root, others are never stale
@@ -148,7 +198,14 @@ struct tlbtag_root {
  * Return: true if the context demanded a sync after the root's latest, or the
  * latest was for another context whose age it must not see.
  */
-bool tlbtag_root_is_stale(const struct tlbtag_vcpu *vcpu, const struct tlbtag_root *root);
+static inline bool tlbtag_root_is_stale(const struct tlbtag_vcpu *vcpu,
+					const struct tlbtag_root *root)
+{
+	/* N3: a generation is given out once, so equal means synced after the demand. */
+	if (root->synced < tlbtag_vcpu_active(vcpu)->demand)
+		return true;
+	return root->context != vcpu->active && tlbtag_root_is_foreign(vcpu);
+}
 
 /**
  * tlbtag_root_set_synced() - the root was built or synced just now

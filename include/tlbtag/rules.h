@@ -118,7 +118,36 @@
 	X(ZAP_PUT, "a removed mapping ends a use if it was of 4 KiB", "SPEC H.4, I.4-17")        \
 	X(STRADDLE_ONCE, "a page that both ends of a range are in is split once", "SPEC H.5")
 
-/* TLBTAG_RULE_COUNT counts the flush rules, TLBTAG_RULE_END all. */
+/*
+ * How large private memory is mapped, and what goes with a range: a table of their
+ * own, because the worlds of tlbtag check have neither sizes that the guest chooses
+ * nor conversions by convert.h. Tests switch them off.
+ */
+#define TLBTAG_RANGE_RULES(X)                                                                    \
+	X(LARGE_BACKING, "a mapping is no larger than the memory behind it", "SPEC H.4, I.4-01") \
+	X(LARGE_SLOT, "2 MiB that are partly outside their slot are mapped by 4 KiB leaves",     \
+	  "SPEC H.4")                                                                            \
+	X(LARGE_CHOSEN, "what the guest accepts or once accepted in 4 KiB is mapped so",         \
+	  "SPEC H.4, I.4-12")                                                                    \
+	X(LARGE_BUILD, "until the TD is finalized everything is mapped by 4 KiB leaves",         \
+	  "SPEC H.4")                                                                            \
+	X(LARGE_TABLE, "a table is never replaced by a 2 MiB leaf", "SPEC H.4, I.4-06")          \
+	X(LARGE_EDGE, "nothing large is mapped around the end of a range that is being converted", \
+	  "SPEC H.4")                                                                            \
+	X(ACCEPT_INHIBIT, "an ACCEPT of 4 KiB inhibits larger mappings for good",                \
+	  "SPEC H.4, I.4-12 and 13")                                                             \
+	X(ACCEPT_AGAIN, "a page that is inhibited and still large is split at the next ACCEPT",  \
+	  "SPEC H.4")                                                                            \
+	X(CONVERT_SPLIT, "what the ends of a range cut into is split before the range goes",     \
+	  "SPEC H.4, I.4-14 to 16")                                                              \
+	X(CONVERT_FIRST, "an end that cannot be split ends a conversion that has removed nothing", \
+	  "SPEC H.4")                                                                            \
+	X(CONVERT_EXACT, "a leaf that sticks out of a range is not removed with it", "SPEC H.4")
+
+/*
+ * TLBTAG_RULE_COUNT counts the flush rules; those before TLBTAG_RULE_END are known
+ * to the worlds of tlbtag check; TLBTAG_RULE_ALL counts all.
+ */
 enum tlbtag_rule {
 #define TLBTAG_RULE_ENUM(id, statement, source) TLBTAG_RULE_##id,
 	TLBTAG_RULES(TLBTAG_RULE_ENUM)
@@ -128,7 +157,12 @@ enum tlbtag_rule {
 #define TLBTAG_RULE_ENUM(id, statement, source) TLBTAG_RULE_##id,
 	TLBTAG_SEPT_RULES(TLBTAG_RULE_ENUM)
 #undef TLBTAG_RULE_ENUM
-	TLBTAG_RULE_END
+	TLBTAG_RULE_END,
+	TLBTAG_RULE_BEFORE_RANGE = TLBTAG_RULE_END - 1,
+#define TLBTAG_RULE_ENUM(id, statement, source) TLBTAG_RULE_##id,
+	TLBTAG_RANGE_RULES(TLBTAG_RULE_ENUM)
+#undef TLBTAG_RULE_ENUM
+	TLBTAG_RULE_ALL
 };
 
 #endif

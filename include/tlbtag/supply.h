@@ -81,12 +81,15 @@ enum tlbtag_supply_design {
 	TLBTAG_SUPPLY_CACHE = 1,
 };
 
-/* What a page is for. */
+/* What a page is for. A supply has no control pages, see control.h. */
 enum tlbtag_page_kind {
 	TLBTAG_KIND_NONE = 0,
 	TLBTAG_KIND_SEPT = 1,
 	TLBTAG_KIND_PAMT = 2,
+	TLBTAG_KIND_CONTROL = 3,
 };
+
+#define TLBTAG_KINDS 4u
 
 /**
  * struct tlbtag_kit - the pages of one split

@@ -24,6 +24,10 @@
 #include <tlbtag/pages.h>
 #include <tlbtag/control.h>
 #include <tlbtag/supply.h>
+#include <tlbtag/account.h>
 #include <tlbtag/sept.h>
+#include <tlbtag/large.h>
+#include <tlbtag/convert.h>
+#include <tlbtag/sweep.h>
 
 #endif

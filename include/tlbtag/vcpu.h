@@ -53,6 +53,18 @@ struct tlbtag_block {
 };
 
 /**
+ * struct tlbtag_ready - where a level can be entered again just as it was left
+ * @cpu: the CPU; TLBTAG_CPU_NONE if its next entry needs a plan
+ * @epoch: how often that CPU had come online
+ * @epoch_now: where that is counted; valid if there is a CPU
+ */
+struct tlbtag_ready {
+	uint32_t cpu;
+	uint32_t epoch;
+	const uint32_t *epoch_now;
+};
+
+/**
  * struct tlbtag_l2 - an L2 context
  * @ctx: the context; its tag is 0 if the slot is not in use
  * @asid12: the ASID or VPID that L1 gave it; 0 for none yet, on Intel also for
@@ -88,9 +100,11 @@ struct tlbtag_space {
  * @id: its number; below the owner record's members if the tag is shared
  * @remote: reasons that other CPUs asked for, for L1 and for all L2 contexts;
  *	others fetch_or, the vCPU's thread takes all at once
+ * @ready: for L1 and for the L2 context that is active or was last
  * @block: the control blocks of L1 and, one for all, of L2
  * @l1: the L1 context
  * @l2_count: how many L2 contexts it has; 0 if nesting is off
+ * @latest: 1 + the index of the L2 context that was active last; 0 for none
  * @generation: counts the demands for a sync (struct tlbtag_root)
  * @clock: counts nested entries
  * @l2: the L2 contexts
@@ -102,9 +116,11 @@ struct tlbtag_vcpu {
 	uint32_t active;
 	uint32_t id;
 	uint32_t remote[2];
+	struct tlbtag_ready ready[2];
 	struct tlbtag_block block[2];
 	struct tlbtag_ctx l1;
 	uint32_t l2_count;
+	uint32_t latest;
 	uint64_t generation;
 	uint64_t clock;
 	struct tlbtag_l2 l2[TLBTAG_L2_MAX];
@@ -262,6 +278,25 @@ static inline const struct tlbtag_ctx *tlbtag_vcpu_active(const struct tlbtag_vc
 }
 
 /**
+ * tlbtag_vcpu_is_ready() - tlbtag_vcpu_is_clean() but for requests from other CPUs
+ * @vcpu: initialised
+ * @cpu: the current CPU
+ *
+ * For an embedder that has its own way to bring them to the vCPU's thread, as KVM
+ * has, and so never calls tlbtag_vcpu_request().
+ *
+ * Context: on @cpu, preemption off; the vCPU's thread.
+ * Return: as tlbtag_vcpu_is_clean().
+ */
+static inline bool tlbtag_vcpu_is_ready(const struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
+{
+	const struct tlbtag_ready *ready = &vcpu->ready[tlbtag_vcpu_in_l2(vcpu)];
+
+	/* V4: an entry made it ready, and nothing that a plan looks at has changed since. */
+	return ready->cpu == cpu.nr && ready->epoch == *ready->epoch_now;
+}
+
+/**
  * tlbtag_vcpu_is_clean() - does the next entry need nothing at all?
  * @vcpu: initialised
  * @cpu: the current CPU
@@ -277,14 +312,8 @@ static inline const struct tlbtag_ctx *tlbtag_vcpu_active(const struct tlbtag_vc
  */
 static inline bool tlbtag_vcpu_is_clean(const struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 {
-	const struct tlbtag_ctx *ctx = tlbtag_vcpu_active(vcpu);
-	const struct tlbtag_block *block = &vcpu->block[tlbtag_vcpu_in_l2(vcpu)];
-
-	/* V4: all that the plan looks at is compared, and a shared tag is never clean. */
-	return ctx->cpu == cpu.nr && ctx->why == TLBTAG_WHY_NOTHING && !ctx->shared &&
-	       block->cpu == cpu.nr && block->tag == ctx->tag &&
-	       !(tlbtag_load_relaxed(&vcpu->remote[0]) | tlbtag_load_relaxed(&vcpu->remote[1])) &&
-	       ctx->epoch == vcpu->vm->host->cpu[cpu.nr].epoch;
+	return tlbtag_vcpu_is_ready(vcpu, cpu) &&
+	       !(tlbtag_load_relaxed(&vcpu->remote[0]) | tlbtag_load_relaxed(&vcpu->remote[1]));
 }
 
 /**

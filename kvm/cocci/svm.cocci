@@ -7,6 +7,11 @@
 // L2, INVLPGA the L2 guest that it names. Loading the other level's CR4 is no
 // reason to flush. (svm.c, sev.c)
 
+@ include @
+@@
+ #include "svm_onhyperv.h"
++#include "tlbtag/glue/svm_entry.h"
+
 @ new_asid @
 identifier f =~ "^new_asid$";
 type T;

@@ -17,7 +17,7 @@
 #include <tlbtag/rules.h>
 #include <tlbtag/types.h>
 
-unsigned long tlbtag_linux_rules_off[BITS_TO_LONGS(TLBTAG_RULE_END)];
+unsigned long tlbtag_linux_rules_off[BITS_TO_LONGS(TLBTAG_RULE_ALL)];
 EXPORT_SYMBOL_GPL(tlbtag_linux_rules_off);
 
 #define RULE_NAME(id, statement, source) #id,

@@ -23,7 +23,7 @@ void kvm_tags_register(const struct kvm_tags_ops *new_ops)
 }
 EXPORT_SYMBOL_GPL(kvm_tags_register);
 
-void kvm_tags_root_used(struct kvm_vcpu *vcpu)
+void kvm_tags_shadow_used(struct kvm_vcpu *vcpu)
 {
 	if (ops)
 		ops->root_used(vcpu);

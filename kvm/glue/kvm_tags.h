@@ -10,7 +10,7 @@
 #ifndef KVM_TAGS_H
 #define KVM_TAGS_H
 
-#include <linux/kvm_types.h>
+#include <linux/kvm_host.h>
 
 /**
  * struct kvm_tags_ops - the vendor's side
@@ -25,9 +25,16 @@ struct kvm_tags_ops {
 };
 
 void kvm_tags_register(const struct kvm_tags_ops *ops);
-void kvm_tags_root_used(struct kvm_vcpu *vcpu);
+void kvm_tags_shadow_used(struct kvm_vcpu *vcpu);
 void kvm_tags_root_synced(struct kvm_vcpu *vcpu);
 bool kvm_tags_pv_flush(struct kvm_vcpu *vcpu);
 u32 kvm_tags_guest_asids(u32 asids);
+
+/* At every nested transition, where direct roots are the rule; they have no age. */
+static inline void kvm_tags_root_used(struct kvm_vcpu *vcpu)
+{
+	if (!vcpu->arch.mmu->root_role.direct)
+		kvm_tags_shadow_used(vcpu);
+}
 
 #endif

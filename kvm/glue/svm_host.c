@@ -24,8 +24,8 @@ static uint l2_contexts = TLBTAG_L2_DEFAULT;
 module_param(l2_contexts, uint, 0444);
 MODULE_PARM_DESC(l2_contexts, "ASIDs for the L2 guests of a vCPU, 1 to 8");
 
-static bool stock_flush;
-module_param(stock_flush, bool, 0444);
+bool svm_tags_stock_flush __ro_after_init;
+module_param_named(stock_flush, svm_tags_stock_flush, bool, 0444);
 MODULE_PARM_DESC(stock_flush, "flush and sync at every nested transition, as KVM without tlbtag");
 
 static uint tag_limit;
@@ -57,12 +57,7 @@ void svm_tags_unlock(void)
 
 unsigned int svm_tags_l2_contexts(void)
 {
-	return stock_flush ? 1 : clamp(l2_contexts, 1u, TLBTAG_L2_MAX);
-}
-
-bool svm_tags_stock_flush(void)
-{
-	return stock_flush;
+	return svm_tags_stock_flush ? 1 : clamp(l2_contexts, 1u, TLBTAG_L2_MAX);
 }
 
 unsigned int svm_tags_free(void)
@@ -131,7 +126,7 @@ noinline int svm_tags_setup(void)
 	kvm_tags_register(&tags_ops);
 	pr_info("TLB tags %u to %u, %u for the L2 guests of a vCPU%s\n", pool.min,
 		pool.min + pool.nr - 1, svm_tags_l2_contexts(),
-		stock_flush ? ", stock flushing" : "");
+		svm_tags_stock_flush ? ", stock flushing" : "");
 	return 0;
 }
 

@@ -31,15 +31,22 @@ noinline void svm_tags_nested_disable(struct vcpu_svm *svm)
  * are for is still the active one (KVM.md 4.4). A vCPU that is being freed is
  * not loaded; nothing of it will run.
  */
-static void serve_local(struct kvm_vcpu *vcpu)
+static noinline void serve(struct kvm_vcpu *vcpu)
 {
 	if (kvm_get_running_vcpu() == vcpu && TLBTAG_RULE(ACTIVE_LEVEL))
 		kvm_service_local_tlb_flush_requests(vcpu);
 }
 
+static __always_inline void serve_local(struct kvm_vcpu *vcpu)
+{
+	if (unlikely(kvm_test_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu) ||
+		     kvm_test_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu)))
+		serve(vcpu);
+}
+
 static void stock_transition(struct kvm_vcpu *vcpu)
 {
-	if (likely(!svm_tags_stock_flush()))
+	if (likely(!svm_tags_stock_flush))
 		return;
 	kvm_make_request(KVM_REQ_MMU_SYNC, vcpu);
 	kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
@@ -52,12 +59,30 @@ noinline void svm_tags_nested_prepare(struct kvm_vcpu *vcpu)
 }
 
 /*
- * VMRUN, RSM into L2, or SET_NESTED_STATE; guest mode begins right after. The
- * roots that this makes stale are noticed when KVM selects one.
+ * TLBTAG_WORK_DRAIN: what is queued for the level that becomes active. KVM asks for
+ * that at each transition and finds nothing, nearly always. Who queues something
+ * asks after that, and so is not missed if the queue is looked at first.
+ *
+ * KVM asks only under NPT, since without it a transition flushed all there. Here it
+ * does not: a flush of L2 that was asked for, and served, while L1 was active is
+ * still in L2's queue.
  */
-noinline void svm_tags_nested_enter(struct kvm_vcpu *vcpu)
+#ifdef CONFIG_KVM_HYPERV
+static void drain(struct kvm_vcpu *vcpu, bool l2)
 {
-	struct vcpu_svm *svm = to_svm(vcpu);
+	if (likely(!to_hv_vcpu(vcpu)) ||
+	    kfifo_is_empty(&kvm_hv_get_tlb_flush_fifo(vcpu, l2)->entries))
+		return;
+	kvm_make_request(KVM_REQ_HV_TLB_FLUSH, vcpu);
+}
+#else
+static void drain(struct kvm_vcpu *vcpu, bool l2)
+{
+}
+#endif
+
+static noinline void enter(struct vcpu_svm *svm)
+{
 	struct tlbtag_vmcb12 vmcb12 = {
 		.asid = svm->nested.ctl.asid,
 		.tlb_control = svm->nested.ctl.tlb_ctl,
@@ -71,9 +96,21 @@ noinline void svm_tags_nested_enter(struct kvm_vcpu *vcpu)
 		vmcb12.tlb_control = TLBTAG_TLB_CONTROL_ASID;
 	}
 	WARN_ON_ONCE(tlbtag_nested_enter(&svm->tags.vcpu, &vmcb12, &work));
+}
+
+/*
+ * VMRUN, RSM into L2, or SET_NESTED_STATE; guest mode begins right after. The
+ * roots that this makes stale are noticed when KVM selects one.
+ */
+noinline void svm_tags_nested_enter(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_svm *svm = to_svm(vcpu);
+
+	if (!TLBTAG_RULE(KEEP_PENDING) ||
+	    !tlbtag_nested_reenter(&svm->tags.vcpu, svm->nested.ctl.asid, svm->nested.ctl.tlb_ctl))
+		enter(svm);
 	trace_nested(svm);
-	/* TLBTAG_WORK_DRAIN_L2 */
-	kvm_hv_nested_transtion_tlb_flush(vcpu, npt_enabled);
+	drain(vcpu, true);
 	stock_transition(vcpu);
 }
 
@@ -81,10 +118,10 @@ noinline void svm_tags_nested_enter(struct kvm_vcpu *vcpu)
 noinline void svm_tags_nested_leave(struct kvm_vcpu *vcpu)
 {
 	serve_local(vcpu);
-	tlbtag_nested_exit(&to_svm(vcpu)->tags.vcpu);
+	if (!tlbtag_nested_return(&to_svm(vcpu)->tags.vcpu))
+		tlbtag_nested_exit(&to_svm(vcpu)->tags.vcpu);
 	trace_nested(to_svm(vcpu));
-	/* TLBTAG_WORK_DRAIN_L1 */
-	kvm_hv_nested_transtion_tlb_flush(vcpu, npt_enabled);
+	drain(vcpu, false);
 	stock_transition(vcpu);
 }
 

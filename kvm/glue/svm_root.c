@@ -38,18 +38,32 @@ static bool is_shadow(const struct kvm_mmu *mmu)
 	return !mmu->root_role.direct && VALID_PAGE(mmu->root.hpa);
 }
 
-noinline void svm_tags_root_used(struct kvm_vcpu *vcpu)
+static noinline void used(struct kvm_vcpu *vcpu, struct svm_tags *tags)
 {
-	struct svm_tags *tags = &to_svm(vcpu)->tags;
+	hpa_t hpa = vcpu->arch.mmu->root.hpa;
 	struct svm_tags_root *root;
 
 	if (!is_shadow(vcpu->arch.mmu))
 		return;
-	root = find(tags, vcpu->arch.mmu->root.hpa);
-	if (root && !tlbtag_root_is_stale(&tags->vcpu, &root->root))
+	root = find(tags, hpa);
+	if (root && !tlbtag_root_is_stale(&tags->vcpu, &root->root)) {
+		tags->latest_root[tlbtag_vcpu_in_l2(&tags->vcpu)] = root - tags->root;
 		return;
-	trace_root(vcpu, vcpu->arch.mmu->root.hpa, tags->vcpu.active, false);
+	}
+	trace_root(vcpu, hpa, tags->vcpu.active, false);
 	kvm_make_request(KVM_REQ_MMU_SYNC, vcpu);
+}
+
+/* Usually each level has one root, and it is fresh. */
+noinline void svm_tags_root_used(struct kvm_vcpu *vcpu)
+{
+	struct svm_tags *tags = &to_svm(vcpu)->tags;
+	unsigned int latest = tags->latest_root[tlbtag_vcpu_in_l2(&tags->vcpu)];
+	struct svm_tags_root *root = &tags->root[latest];
+
+	if (unlikely(root->hpa != vcpu->arch.mmu->root.hpa ||
+		     tlbtag_root_is_stale(&tags->vcpu, &root->root)))
+		used(vcpu, tags);
 }
 
 noinline void svm_tags_root_synced(struct kvm_vcpu *vcpu)

@@ -2,7 +2,8 @@
 /*
  * svm_tags: the library in kvm-amd.ko.
  *
- * svm_host.c sets the pool up, svm_vcpu.c carries plans out, svm_flush.c takes
+ * svm_host.c sets the pool up, svm_vcpu.c carries plans out where svm_entry.h finds
+ * that there is one, svm_flush.c takes
  * KVM's flush requests, svm_nested.c L1's, svm_root.c knows how old the shadow
  * roots are, svm_count.c counts. The rules are the library's; this is who is
  * called when.
@@ -40,6 +41,7 @@ struct svm_tags_root {
  * @planned: the entry under way has a plan, which must be completed
  * @why: the plan's reasons
  * @next_root: which of @root is overwritten next
+ * @latest_root: which was used last, by L1 and by L2
  * @root: the roots stamped last; one that is not here is taken for stale
  */
 struct svm_tags {
@@ -47,6 +49,7 @@ struct svm_tags {
 	bool planned;
 	u32 why;
 	unsigned int next_root;
+	unsigned int latest_root[2];
 	struct svm_tags_root root[SVM_TAGS_ROOTS];
 };
 
@@ -59,13 +62,13 @@ enum svm_tags_counted {
 };
 
 /* host */
+extern bool svm_tags_stock_flush;
 int svm_tags_setup(void);
 void svm_tags_unsetup(void);
 void svm_tags_cpu_online(void);
 void svm_tags_vm_create(struct kvm *kvm);
 void svm_tags_vm_destroy(struct kvm *kvm);
 unsigned int svm_tags_l2_contexts(void);
-bool svm_tags_stock_flush(void);
 unsigned int svm_tags_free(void);
 void svm_tags_lock(void);
 void svm_tags_unlock(void);
@@ -75,8 +78,8 @@ void svm_tags_vcpu_create(struct vcpu_svm *svm);
 void svm_tags_vcpu_free(struct vcpu_svm *svm);
 void svm_tags_vcpu_load(struct vcpu_svm *svm);
 void svm_tags_reset(struct vcpu_svm *svm);
-void svm_tags_prepare(struct kvm_vcpu *vcpu);
-void svm_tags_complete(struct vcpu_svm *svm);
+void svm_tags_plan(struct kvm_vcpu *vcpu);
+void svm_tags_entered(struct vcpu_svm *svm);
 void svm_tags_set_asid(struct vcpu_svm *svm, unsigned int asid);
 
 /* flush */

@@ -82,22 +82,19 @@ static void carry_out(struct vcpu_svm *svm, struct tlbtag_cpu cpu)
 	svm->tags.why = plan.why;
 }
 
-/* Interrupts are off; from here to VMRUN nothing changes what is due. */
-noinline void svm_tags_prepare(struct kvm_vcpu *vcpu)
+/* The next entry needs a plan, or somebody wants to see it. */
+noinline void svm_tags_plan(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_svm *svm = to_svm(vcpu);
-	struct svm_tags *tags = &svm->tags;
-	struct tlbtag_cpu cpu = { .nr = vcpu->cpu };
 
-	tags->why = TLBTAG_WHY_NOTHING;
-	tags->planned = !tlbtag_vcpu_is_clean(&tags->vcpu, cpu);
-	if (tags->planned)
-		carry_out(svm, cpu);
-	trace_enter(svm, tags->why);
+	svm->tags.why = TLBTAG_WHY_NOTHING;
+	if (svm->tags.planned)
+		carry_out(svm, (struct tlbtag_cpu){ .nr = vcpu->cpu });
+	trace_enter(svm, svm->tags.why);
 }
 
 /* TLB_CONTROL is cleared, and the flush forgotten, only if it has happened. */
-noinline void svm_tags_complete(struct vcpu_svm *svm)
+noinline void svm_tags_entered(struct vcpu_svm *svm)
 {
 	struct vmcb_control_area *control = &svm->vmcb->control;
 	bool entered = control->exit_code != SVM_EXIT_ERR;
@@ -105,7 +102,7 @@ noinline void svm_tags_complete(struct vcpu_svm *svm)
 
 	tlbtag_svm_complete(&fields, entered);
 	control->tlb_ctl = fields.tlb_control;
-	if (!svm->tags.planned || !entered)
+	if (!entered)
 		return;
 	tlbtag_vcpu_entered(&svm->tags.vcpu, (struct tlbtag_cpu){ .nr = svm->vcpu.cpu });
 	svm_tags_count_flush(svm->tags.why);

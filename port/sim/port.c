@@ -5,7 +5,7 @@
 #include <tlbtag_port.h>
 #include <tlbtag/rules.h>
 
-_Static_assert((unsigned int)TLBTAG_RULE_END <= TLBTAG_SIM_RULES_MAX, "too many rules");
+_Static_assert((unsigned int)TLBTAG_RULE_ALL <= TLBTAG_SIM_RULES_MAX, "too many rules");
 
 uint64_t tlbtag_sim_rules_off[TLBTAG_SIM_RULES_MAX / 64];
 

@@ -4,7 +4,6 @@
 # short cut of the next entry, of another L2 context, took it for its own: the
 # record said what the latest entry that was taken had.
 # expect: fine
-# needs: BLOCK_UNKNOWN
 config vendor=amd contexts=2 tags=8 cpus=1 vms=1 vcpus=1 speculation=never
 enter vm=0 vcpu=0 cpu=0
 vmrun vm=0 vcpu=0 asid=2 root=0 control=0

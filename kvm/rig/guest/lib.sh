@@ -37,11 +37,26 @@ run_tests() {
 		*) result=fail bad=1 ;;
 		esac
 		echo "T $RIG_level $result $name $(since "$start")"
+		sed -n "s/^I /I $RIG_level /p" "/tmp/$name.log"
 		case $result in
 		fail | hang) tail -n 2 "/tmp/$name.log" ;;
 		esac
 	done
 	return $bad
+}
+
+# What does the level above do that does not end?
+where_is() {
+	rig "$up does not end"
+	cat /host/var/tmp/monitor.out >/tmp/monitor &
+	cat=$!
+	for second in 1 2 3; do
+		echo "RIG[$RIG_level] second $second, exits $(cat /sys/kernel/debug/kvm/exits)"
+		echo 'info registers -a' >/host/var/tmp/monitor.in
+		sleep 1
+	done
+	kill $cat
+	grep -E '^(CPU#|[RE][IS]P=|[RE]AX=|CR0=|GS |EFER=)' /tmp/monitor | sed 's/^/WHERE /'
 }
 
 # Boot Linux one level up and wait for its end. The arguments are words for its
@@ -59,23 +74,26 @@ boot_linux() {
 		set -- "$@" rig.p9=1
 	fi
 	: >"/tmp/$up.console"
+	mkfifo /host/var/tmp/monitor.in /host/var/tmp/monitor.out
 	start=$(now)
+	# Each level has less time than the one below, which can then say that it hung.
+	limit=${LX_LIMIT:-$((${RIG_limit:-660} - 60 - ${start%.*}))}
 	# shellcheck disable=SC2086 # lists of words
 	chroot /host env PATH=/usr/bin:/bin TMPDIR=/var/tmp qemu-system-x86_64 -accel kvm \
 		-machine q35 -cpu host -smp "${LX_SMP:-1}" -m "${LX_MEM:-768M}" -nodefaults \
 		-no-user-config -display none -no-reboot -serial stdio \
+		-chardev pipe,id=monitor,path=/var/tmp/monitor -mon monitor \
 		-kernel "$RIG_dir/kernel/boot/vmlinuz-$RIG_krel" -initrd "$RIG_l1img" \
-		-append "console=ttyS0 loglevel=4 mitigations=off nokaslr tsc=reliable no_timer_check oops=panic panic=-1 reboot=t rig.level=$up rig.run=/rig/level.sh rig.dir=$RIG_dir rig.krel=$RIG_krel rig.l1img=$RIG_l1img $*" \
+		-append "console=ttyS0 loglevel=4 mitigations=off nokaslr tsc=reliable no_timer_check oops=panic panic=-1 reboot=t rig.level=$up rig.limit=$limit rig.run=/rig/level.sh rig.dir=$RIG_dir rig.krel=$RIG_krel rig.l1img=$RIG_l1img $*" \
 		$root </dev/null >"/tmp/$up.console" 2>&1 &
 	qemu=$!
 	tail -f "/tmp/$up.console" &
 	tail=$!
-	# A limit, since a level that hangs would take the table of all others along.
-	limit=${LX_LIMIT:-600}
 	while [ -d "/proc/$qemu" ] && [ "$limit" -gt 0 ]; do
 		sleep 1
 		limit=$((limit - 1))
 	done
+	[ "$limit" -gt 0 ] || where_is
 	kill "$qemu" 2>/dev/null
 	wait "$qemu"
 	sleep 1

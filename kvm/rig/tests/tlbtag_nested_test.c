@@ -21,6 +21,11 @@
 #define ENTRIES 512
 #define STACK_WORDS 512
 #define ROUNDS 60
+#define SMRAM_GPA 0x1000000ull
+/* The first slot of the address space that is used in SMM */
+#define SMRAM_SLOT (1 << 16)
+#define SMRAM_PAGES 16
+#define SMI_HANDLER 0x8000
 
 enum which {
 	PML4_0,
@@ -41,6 +46,13 @@ enum control {
 	FLUSH = 3,
 };
 
+/* What L1 or L2 wants of the host */
+enum wish {
+	MEDDLE = 1,
+	MOVE,
+	OTHER_VCPU,
+};
+
 static struct {
 	uint64_t *page[PAGES];
 	uint64_t gpa[PAGES];
@@ -55,7 +67,7 @@ static void l2_code(void)
 	for (;;) {
 		seen = *(volatile uint64_t *)memory.page[X];
 		if (tell_host)
-			GUEST_SYNC(seen);
+			GUEST_SYNC(MEDDLE);
 		vmmcall();
 	}
 }
@@ -209,6 +221,74 @@ static void invalidations(void)
 	look(2, KEEP, PML4_0);
 }
 
+/* On another CPU than L2 ran on, and from another vCPU, which has no L2. */
+static void invalidations_elsewhere(void)
+{
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		uint32_t asid = 1 + i % 2;
+
+		map(i & 1 ? A : B);
+		GUEST_ASSERT_EQ(look(asid, FLUSH, PML4_0), i & 1 ? A : B);
+		if (i % 3)
+			GUEST_SYNC(MOVE);
+		invlpga(memory.page[X], asid);
+		if (i % 5)
+			GUEST_SYNC(MOVE);
+		GUEST_SYNC(OTHER_VCPU);
+		look(asid, KEEP, PML4_0);
+	}
+}
+
+static void other_vcpu(void)
+{
+	uint32_t asid;
+
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	for (;;) {
+		for (asid = 1; asid < 4; asid++)
+			invlpga(memory.page[X], asid);
+		GUEST_SYNC(OTHER_VCPU);
+	}
+}
+
+/* An entry that L0 finds impossible late, when L2's state is half loaded. */
+static void fail(uint32_t asid, uint8_t tlb_control)
+{
+	struct vmcb_save_area good = svm->vmcb->save;
+	struct vmcb_save_area *save = &svm->vmcb->save;
+
+	save->efer = EFER_SVME;
+	save->cr4 &= ~X86_CR4_PAE;
+	save->cr3 = 1ull << 60;
+	svm->vmcb->control.asid = asid;
+	svm->vmcb->control.tlb_ctl = tlb_control;
+	svm->vmcb->control.clean = 0;
+	run_guest(svm->vmcb, svm->vmcb_gpa);
+	GUEST_ASSERT_EQ((int)svm->vmcb->control.exit_code, SVM_EXIT_ERR);
+	*save = good;
+}
+
+/* What such an entry asked for is not lost on others, nor taken for theirs. */
+static void failing_entries(void)
+{
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		enum which now = i & 1 ? A : B;
+
+		look(1, FLUSH, PML4_0);
+		look(2, FLUSH, PML4_0);
+		map(now);
+		fail(1 + i % 3, i % 4 ? FLUSH : KEEP);
+		GUEST_ASSERT_EQ(look(1 + i % 2, FLUSH, PML4_0), now);
+		fail(2, KEEP);
+		GUEST_ASSERT_EQ(look(1 + i % 2, KEEP, PML4_0), now);
+		look(300 + i, KEEP, PML4_0);
+	}
+}
+
 /* SVM off and on: what L0 had for L2 is another vCPU's by now, or was. */
 static void off_and_on(void)
 {
@@ -258,12 +338,17 @@ static void l1_code(struct svm_test_data *data)
 	other_root();
 	alternate();
 	invalidations();
+	invalidations_elsewhere();
+	failing_entries();
 	off_and_on();
 	with_host();
 	GUEST_DONE();
 }
 
-/* Out of L2 by force and back in, with a request pending; or a flush of all. */
+/*
+ * Out of L2 by force and back in, with a request pending; by an SMI, whose handler
+ * returns at once; or a flush of all.
+ */
 static void meddle(struct kvm_vcpu *vcpu, int round)
 {
 	struct kvm_nested_state outside = {
@@ -274,7 +359,7 @@ static void meddle(struct kvm_vcpu *vcpu, int round)
 	struct kvm_x86_state *state;
 	struct kvm_sregs sregs;
 
-	switch (round % 4) {
+	switch (round % 6) {
 	case 0:
 		vm_mem_region_set_flags(vcpu->vm, 0, KVM_MEM_LOG_DIRTY_PAGES);
 		break;
@@ -294,48 +379,92 @@ static void meddle(struct kvm_vcpu *vcpu, int round)
 		vcpu_load_state(vcpu, state);
 		kvm_x86_state_cleanup(state);
 		break;
+	case 4:
+		vcpu_ioctl(vcpu, KVM_SMI, NULL);
+		break;
+	case 5:
+		vm_mem_region_set_flags(vcpu->vm, 0, round & 1 ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+		vcpu_ioctl(vcpu, KVM_SMI, NULL);
+		break;
 	}
 }
 
-static void run(struct kvm_vcpu *vcpu)
+static void move(void)
+{
+	static int cpu;
+
+	cpu = !cpu;
+	kvm_pin_this_task_to_pcpu(cpu);
+}
+
+static uint64_t run(struct kvm_vcpu *vcpu)
 {
 	struct ucall uc;
-	int round;
 
-	for (round = 0;; round++) {
-		vcpu_run(vcpu);
-		TEST_ASSERT_KVM_EXIT_REASON(vcpu, KVM_EXIT_IO);
-		switch (get_ucall(vcpu, &uc)) {
-		case UCALL_SYNC:
-			meddle(vcpu, round);
+	vcpu_run(vcpu);
+	TEST_ASSERT_KVM_EXIT_REASON(vcpu, KVM_EXIT_IO);
+	switch (get_ucall(vcpu, &uc)) {
+	case UCALL_SYNC:
+		return uc.args[1];
+	case UCALL_DONE:
+		return 0;
+	case UCALL_ABORT:
+		REPORT_GUEST_ASSERT(uc);
+	default:
+		TEST_FAIL("ucall 0x%lx", uc.cmd);
+		return 0;
+	}
+}
+
+static void serve(struct kvm_vcpu *vcpu, struct kvm_vcpu *other)
+{
+	uint64_t wish;
+	int round = 0;
+
+	while ((wish = run(vcpu))) {
+		switch (wish) {
+		case MEDDLE:
+			meddle(vcpu, round++);
 			break;
-		case UCALL_DONE:
-			return;
-		case UCALL_ABORT:
-			REPORT_GUEST_ASSERT(uc);
-		default:
-			TEST_FAIL("ucall 0x%lx", uc.cmd);
+		case MOVE:
+			move();
+			break;
+		case OTHER_VCPU:
+			run(other);
+			break;
 		}
 	}
+}
+
+static void smm_setup(struct kvm_vm *vm, struct kvm_vcpu *vcpu)
+{
+	static const uint8_t rsm[] = { 0x0f, 0xaa };
+
+	vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS, SMRAM_GPA, SMRAM_SLOT, SMRAM_PAGES,
+				    0);
+	memcpy(addr_gpa2hva(vm, SMRAM_GPA) + SMI_HANDLER, rsm, sizeof(rsm));
+	vcpu_set_msr(vcpu, MSR_IA32_SMBASE, SMRAM_GPA);
 }
 
 /* One life of a guest; the tags of one are the next one's. */
 static void live(void)
 {
-	struct kvm_vcpu *vcpu;
-	vm_vaddr_t svm_gva;
-	struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, l1_code);
+	struct kvm_vcpu *vcpus[2];
+	struct kvm_vm *vm = vm_create_with_vcpus(ARRAY_SIZE(vcpus), l1_code, vcpus);
 	vm_vaddr_t pages = vm_vaddr_alloc_pages(vm, PAGES);
+	vm_vaddr_t svm_gva;
 	int i;
 
+	vcpu_arch_set_entry_point(vcpus[1], other_vcpu);
 	for (i = 0; i < PAGES; i++) {
 		memory.page[i] = (uint64_t *)(pages + i * getpagesize());
 		memory.gpa[i] = addr_gva2gpa(vm, pages + i * getpagesize());
 	}
 	sync_global_to_guest(vm, memory);
+	smm_setup(vm, vcpus[0]);
 	vcpu_alloc_svm(vm, &svm_gva);
-	vcpu_args_set(vcpu, 1, svm_gva);
-	run(vcpu);
+	vcpu_args_set(vcpus[0], 1, svm_gva);
+	serve(vcpus[0], vcpus[1]);
 	kvm_vm_free(vm);
 }
 
@@ -346,6 +475,7 @@ int main(int argc, char *argv[])
 	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SVM));
 	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_NPT));
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_NESTED_STATE));
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_SMM));
 	for (life = 0; life < 5; life++) {
 		kvm_pin_this_task_to_pcpu(life & 1);
 		live();

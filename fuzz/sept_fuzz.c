@@ -1,0 +1,1034 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Any bytes as a schedule: four actors get, put, reserve, top up, split, remove,
+ * sweep, allocate and free control pages, one step at a time and between each other's
+ * steps, and the bytes say what the TDX module answers and which allocation fails.
+ *
+ * A byte's two low bits name the actor, the others what it does: how its step
+ * ends, or what it begins. The first byte chooses the design. When the bytes are
+ * used up everything is finished and torn down with no more failures.
+ *
+ * Who has each page, what the module has and how often each region is used is
+ * kept here as well, and compared.
+ */
+#include <tlbtag/control.h>
+#include <tlbtag/sept.h>
+#include <tlbtag/supply.h>
+#include <tlbtag/sweep.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../port/sim/tlbtag_port.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define SLOTS 2u /* mappings of 2 MiB: regions 0 and 1 */
+#define REGIONS 4u
+#define PAGES 192u /* of the host: regions 2 and 3 in turns */
+#define LINKS 16u
+#define CONTROLS 8u
+#define TURNS_MAX 100000u
+#define LEAVES 3u /* of a sweep */
+
+/* Where a page of the host is. */
+enum place {
+	PLACE_FREE = 0,
+	PLACE_HELD = 1, /* with an actor, or in a stack */
+	PLACE_MODULE = 2,
+	PLACE_LOST = 3,
+};
+
+enum mapping {
+	MAPPING_NONE = 0,
+	MAPPING_2M = 1,
+	MAPPING_TABLE = 2,
+};
+
+struct slot {
+	enum mapping secure;
+	enum mapping mirror;
+	bool mapped[TLBTAG_REGION_PAGES];
+	uint64_t sept_page;
+};
+
+/* A page of S-EPT that a fault links, and its use. */
+struct linker {
+	struct tlbtag_pages cache;
+	uint64_t linked[LINKS];
+	uint32_t linked_count;
+	uint64_t page; /* that is being linked, with `pair` at hand */
+	tlbtag_page_t pair[TLBTAG_PAIR_PAGES];
+	bool is_adding;
+	bool is_removing;
+};
+
+struct controller {
+	struct tlbtag_control op;
+	uint64_t page[CONTROLS];
+	uint32_t page_count;
+	bool is_running;
+	bool is_alloc;
+	uint64_t freeing;
+};
+
+/* What a sweep did to one leaf. */
+struct leaf {
+	bool blocked;
+	bool tracked;
+	bool kicked;
+	bool written_back;
+	bool published;
+};
+
+struct mapper {
+	struct tlbtag_supply supply;
+	struct tlbtag_reserve reserve;
+	bool is_reserved;
+	struct tlbtag_kit kit;
+	struct tlbtag_kit before;
+	struct tlbtag_sept_op op;
+	struct slot slot[SLOTS];
+	uint64_t gfn;
+	bool is_running;
+	bool is_split;
+	bool blocked;
+	bool tracked;
+	bool kicked;
+	bool vcpus_out;
+	bool is_dead;
+	bool may_fail; /* some answer was more than one BUSY */
+	uint32_t calls[TLBTAG_SEPT_START_VCPUS + 1];
+	/* A sweep of 4 KiB leaves. */
+	bool is_sweep;
+	struct tlbtag_sweep sweep;
+	struct tlbtag_sept_where list[LEAVES];
+	struct leaf leaf[LEAVES];
+};
+
+struct world {
+	struct tlbtag_pamt pamt;
+	uint16_t words[REGIONS];
+	uint32_t live[REGIONS];
+	tlbtag_page_t pair[REGIONS][TLBTAG_PAIR_PAGES];
+	bool has_pair[REGIONS];
+	uint8_t place[PAGES];
+	uint8_t kind[PAGES];
+	uint32_t next;
+	struct mapper mapper;
+	struct linker linker;
+	struct controller controller[2];
+	bool is_ending;
+};
+
+static void require(bool held)
+{
+	if (!held)
+		abort();
+}
+
+/* --- pages ---------------------------------------------------------------------- */
+
+static uint64_t pfn_of(uint32_t page)
+{
+	return (2 + page % 2) * TLBTAG_REGION_PAGES + page / 2;
+}
+
+static uint32_t page_at(uint64_t pfn)
+{
+	uint32_t page = (uint32_t)(pfn % TLBTAG_REGION_PAGES * 2 + pfn / TLBTAG_REGION_PAGES - 2);
+
+	require(pfn / TLBTAG_REGION_PAGES >= 2 && page < PAGES && pfn_of(page) == pfn);
+	return page;
+}
+
+static uint32_t region_of(uint64_t pfn)
+{
+	return (uint32_t)(pfn / TLBTAG_REGION_PAGES);
+}
+
+static void move(struct world *world, uint64_t pfn, enum place from, enum place to)
+{
+	uint8_t *place = &world->place[page_at(pfn)];
+
+	require(*place == from);
+	*place = (uint8_t)to;
+}
+
+static tlbtag_page_t page_alloc(struct world *world, enum tlbtag_page_kind kind, bool fails)
+{
+	for (uint32_t tried = 0; tried < PAGES && !fails; tried++) {
+		uint32_t page = world->next++ % PAGES;
+
+		if (world->place[page] != PLACE_FREE)
+			continue;
+		world->place[page] = PLACE_HELD;
+		world->kind[page] = (uint8_t)kind;
+		return pfn_of(page);
+	}
+	return TLBTAG_PAGE_NONE;
+}
+
+static void page_free(struct world *world, tlbtag_page_t page)
+{
+	move(world, page, PLACE_HELD, PLACE_FREE);
+}
+
+/* --- the module -------------------------------------------------------------------- */
+
+static void take_pair(struct world *world, uint32_t region, const tlbtag_page_t *pair)
+{
+	require(!world->has_pair[region]);
+	world->has_pair[region] = true;
+	for (uint32_t i = 0; i < TLBTAG_PAIR_PAGES; i++) {
+		require(world->kind[page_at(pair[i])] == TLBTAG_KIND_PAMT);
+		move(world, pair[i], PLACE_HELD, PLACE_MODULE);
+		world->pair[region][i] = pair[i];
+	}
+}
+
+/* D1, D2: whoever removes a pair has ended the last use. */
+static void remove_pair(struct world *world, uint32_t region)
+{
+	require(world->has_pair[region] && world->live[region] == 0);
+	world->has_pair[region] = false;
+	for (uint32_t i = 0; i < TLBTAG_PAIR_PAGES; i++) {
+		move(world, world->pair[region][i], PLACE_MODULE, PLACE_HELD);
+		page_free(world, world->pair[region][i]);
+	}
+}
+
+static void count_use(struct world *world, uint64_t pfn, int change)
+{
+	world->live[region_of(pfn)] += (uint32_t)change;
+}
+
+/* --- faults that link a page of S-EPT ------------------------------------------------ */
+
+static void linker_got(struct world *world)
+{
+	struct linker *linker = &world->linker;
+
+	linker->linked[linker->linked_count++] = linker->page;
+	move(world, linker->page, PLACE_HELD, PLACE_MODULE);
+	count_use(world, linker->page, 1);
+	linker->page = 0;
+}
+
+static void linker_give_back(struct linker *linker)
+{
+	for (uint32_t i = 0; i < TLBTAG_PAIR_PAGES; i++)
+		require(tlbtag_pages_give(&linker->cache, linker->pair[i]));
+}
+
+static void linker_get(struct world *world)
+{
+	struct linker *linker = &world->linker;
+
+	switch (tlbtag_pamt_get(&world->pamt, linker->page)) {
+	case TLBTAG_PAMT_ADD:
+		linker->is_adding = true;
+		break;
+	case TLBTAG_PAMT_DONE:
+		linker_give_back(linker);
+		linker_got(world);
+		break;
+	case TLBTAG_PAMT_WAIT:
+		break;
+	case TLBTAG_PAMT_REMOVE:
+	case TLBTAG_PAMT_REFUSED:
+		abort();
+	}
+}
+
+static void linker_added(struct world *world, bool ok)
+{
+	struct linker *linker = &world->linker;
+
+	linker->is_adding = false;
+	if (ok)
+		take_pair(world, region_of(linker->page), linker->pair);
+	require(!tlbtag_pamt_get_end(&world->pamt, linker->page, ok));
+	if (ok) {
+		linker_got(world);
+		return;
+	}
+	linker_give_back(linker);
+	page_free(world, linker->page);
+	linker->page = 0;
+}
+
+static void linker_removed(struct world *world, bool ok)
+{
+	struct linker *linker = &world->linker;
+
+	linker->is_removing = false;
+	if (ok)
+		remove_pair(world, region_of(linker->page));
+	require(!tlbtag_pamt_put_end(&world->pamt, linker->page, ok));
+	page_free(world, linker->page);
+	linker->page = 0;
+}
+
+static void linker_link(struct world *world, bool fails)
+{
+	struct linker *linker = &world->linker;
+
+	while (tlbtag_pages_is_short(&linker->cache)) {
+		tlbtag_page_t page = page_alloc(world, TLBTAG_KIND_PAMT, fails);
+
+		if (page == TLBTAG_PAGE_NONE)
+			return;
+		require(tlbtag_pages_add(&linker->cache, page));
+	}
+	linker->page = page_alloc(world, TLBTAG_KIND_SEPT, fails);
+	if (!linker->page)
+		return;
+	if (tlbtag_pamt_try_get(&world->pamt, linker->page))
+		linker_got(world);
+	else
+		require(tlbtag_pages_take(&linker->cache, linker->pair, TLBTAG_PAIR_PAGES));
+}
+
+static void linker_unlink(struct world *world)
+{
+	struct linker *linker = &world->linker;
+
+	linker->page = linker->linked[--linker->linked_count];
+	move(world, linker->page, PLACE_MODULE, PLACE_HELD);
+	count_use(world, linker->page, -1);
+	linker->is_removing = tlbtag_pamt_put(&world->pamt, linker->page) == TLBTAG_PAMT_REMOVE;
+	if (linker->is_removing)
+		return;
+	page_free(world, linker->page);
+	linker->page = 0;
+}
+
+static bool linker_is_idle(const struct world *world)
+{
+	return world->linker.page == 0;
+}
+
+static void linker_turn(struct world *world, uint32_t choice)
+{
+	struct linker *linker = &world->linker;
+
+	if (linker->is_adding)
+		linker_added(world, choice % 4 == 0);
+	else if (linker->is_removing)
+		linker_removed(world, choice % 4 == 0);
+	else if (linker->page)
+		linker_get(world);
+	else if (linker->linked_count && (choice % 2 || linker->linked_count == LINKS))
+		linker_unlink(world);
+	else if (!world->is_ending)
+		linker_link(world, choice % 8 == 6);
+}
+
+/* --- control pages --------------------------------------------------------------------- */
+
+/* K1, K2. */
+static void controller_done(struct world *world, struct controller *controller)
+{
+	const struct tlbtag_control *op = &controller->op;
+
+	controller->is_running = false;
+	if (!controller->is_alloc) {
+		require(op->error == 0 && world->place[page_at(controller->freeing)] != PLACE_HELD);
+		return;
+	}
+	require((op->error == 0) == (op->page != TLBTAG_PAGE_NONE));
+	if (op->error)
+		return;
+	count_use(world, op->pfn, 1);
+	controller->page[controller->page_count++] = op->page;
+}
+
+static void controller_step(struct world *world, struct controller *controller, uint32_t choice)
+{
+	struct tlbtag_control *op = &controller->op;
+	bool ok = choice % 4 == 0;
+	tlbtag_page_t page;
+
+	switch (op->step) {
+	case TLBTAG_CONTROL_ALLOC:
+		page = page_alloc(world, op->page ? TLBTAG_KIND_PAMT : TLBTAG_KIND_CONTROL,
+				  choice % 8 == 7);
+		tlbtag_control_page(op, page, page);
+		break;
+	case TLBTAG_CONTROL_FREE:
+		page_free(world, op->spare);
+		tlbtag_control_next(op, ok);
+		break;
+	case TLBTAG_CONTROL_PAMT_ADD:
+		if (ok)
+			take_pair(world, region_of(op->pfn), op->pair);
+		tlbtag_control_next(op, ok);
+		break;
+	case TLBTAG_CONTROL_PAMT_REMOVE:
+		if (ok)
+			remove_pair(world, region_of(op->pfn));
+		tlbtag_control_next(op, ok);
+		break;
+	case TLBTAG_CONTROL_WAIT:
+	case TLBTAG_CONTROL_DONE:
+		tlbtag_control_next(op, ok);
+		break;
+	}
+	if (op->step == TLBTAG_CONTROL_DONE)
+		controller_done(world, controller);
+}
+
+static void controller_begin(struct world *world, struct controller *controller, uint32_t choice)
+{
+	bool frees = controller->page_count &&
+		     (choice % 2 || world->is_ending || controller->page_count == CONTROLS);
+
+	if (!frees && world->is_ending)
+		return;
+	controller->is_running = true;
+	controller->is_alloc = !frees;
+	if (!frees) {
+		tlbtag_control_alloc(&controller->op, &world->pamt);
+		return;
+	}
+	controller->freeing = controller->page[--controller->page_count];
+	count_use(world, controller->freeing, -1);
+	tlbtag_control_free(&controller->op, &world->pamt, controller->freeing,
+			    controller->freeing);
+}
+
+static void controller_turn(struct world *world, uint32_t nr, uint32_t choice)
+{
+	struct controller *controller = &world->controller[nr];
+
+	if (controller->is_running)
+		controller_step(world, controller, choice);
+	else
+		controller_begin(world, controller, choice);
+}
+
+/* --- splits and removals ------------------------------------------------------------------ */
+
+static struct slot *slot_of(struct mapper *mapper)
+{
+	return &mapper->slot[mapper->gfn / TLBTAG_REGION_PAGES];
+}
+
+static void drain_kit(struct world *world, struct tlbtag_kit *kit)
+{
+	tlbtag_page_t page;
+
+	while ((page = tlbtag_kit_drain(kit)) != TLBTAG_PAGE_NONE)
+		page_free(world, page);
+}
+
+/* What the module may have of a kit whose DEMOTE was interrupted. */
+static void lose_kit(struct world *world)
+{
+	const struct tlbtag_kit *kit = &world->mapper.before;
+
+	count_use(world, kit->sept, 1);
+	move(world, kit->sept, PLACE_HELD, PLACE_LOST);
+	for (uint32_t i = 0; i < kit->pamt_count; i++)
+		if (world->place[page_at(kit->pamt[i])] == PLACE_HELD)
+			move(world, kit->pamt[i], PLACE_HELD, PLACE_LOST);
+}
+
+static void demoted(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+	struct slot *slot = slot_of(mapper);
+	const struct tlbtag_kit *kit = &mapper->kit;
+
+	require(mapper->blocked && mapper->tracked && mapper->kicked);
+	require(slot->secure == MAPPING_2M && world->kind[page_at(kit->sept)] == TLBTAG_KIND_SEPT);
+	move(world, kit->sept, PLACE_HELD, PLACE_MODULE);
+	slot->sept_page = kit->sept;
+	count_use(world, kit->sept, 1);
+	take_pair(world, region_of(mapper->gfn), &kit->pamt[kit->pamt_count - TLBTAG_PAIR_PAGES]);
+	world->live[region_of(mapper->gfn)] = TLBTAG_REGION_PAGES;
+	slot->secure = MAPPING_TABLE;
+	memset(slot->mapped, 1, sizeof(slot->mapped));
+	mapper->blocked = false;
+}
+
+static void removed(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+	struct slot *slot = slot_of(mapper);
+	bool is_small = mapper->op.where.level == TLBTAG_LEVEL_4K;
+
+	require(mapper->blocked && mapper->tracked && mapper->kicked);
+	if (is_small) {
+		slot->mapped[mapper->gfn % TLBTAG_REGION_PAGES] = false;
+		count_use(world, mapper->gfn, -1);
+	} else {
+		slot->secure = MAPPING_NONE;
+	}
+	mapper->blocked = false;
+}
+
+/* A SEAMCALL that succeeds. */
+static void seamcall(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+	const struct tlbtag_sept_op *op = &mapper->op;
+
+	switch (op->step) {
+	case TLBTAG_SEPT_PAMT_ADD:
+		take_pair(world, region_of(op->put_pfn),
+			  &mapper->kit.pamt[mapper->kit.pamt_count - TLBTAG_PAIR_PAGES]);
+		break;
+	case TLBTAG_SEPT_PAMT_REMOVE:
+		remove_pair(world, region_of(op->put_pfn));
+		break;
+	case TLBTAG_SEPT_BLOCK:
+		require(!mapper->blocked);
+		mapper->blocked = true;
+		mapper->tracked = false;
+		mapper->kicked = false;
+		break;
+	case TLBTAG_SEPT_TRACK:
+		mapper->tracked = mapper->blocked;
+		break;
+	case TLBTAG_SEPT_UNBLOCK:
+		require(mapper->blocked);
+		mapper->blocked = false;
+		break;
+	case TLBTAG_SEPT_DEMOTE:
+		demoted(world);
+		break;
+	case TLBTAG_SEPT_REMOVE:
+		removed(world);
+		break;
+	default:
+		abort();
+	}
+}
+
+static bool is_seamcall(enum tlbtag_sept_step step)
+{
+	return step == TLBTAG_SEPT_PAMT_ADD || step == TLBTAG_SEPT_PAMT_REMOVE ||
+	       step == TLBTAG_SEPT_BLOCK || step == TLBTAG_SEPT_TRACK ||
+	       step == TLBTAG_SEPT_DEMOTE || step == TLBTAG_SEPT_REMOVE ||
+	       step == TLBTAG_SEPT_UNBLOCK;
+}
+
+/* B1: not before the secure table. B3: stopped and started in turns. */
+static void plain_step(struct mapper *mapper)
+{
+	enum tlbtag_sept_step step = mapper->op.step;
+
+	if (step == TLBTAG_SEPT_KICK)
+		mapper->kicked = mapper->tracked;
+	if (step == TLBTAG_SEPT_PUBLISH) {
+		require(mapper->op.is_changed);
+		slot_of(mapper)->mirror = slot_of(mapper)->secure;
+	}
+	if (step == TLBTAG_SEPT_STOP_VCPUS || step == TLBTAG_SEPT_START_VCPUS) {
+		require(mapper->vcpus_out == (step == TLBTAG_SEPT_START_VCPUS));
+		mapper->vcpus_out = !mapper->vcpus_out;
+	}
+}
+
+static enum tlbtag_sept_status execute(struct world *world, uint32_t choice)
+{
+	struct mapper *mapper = &world->mapper;
+	enum tlbtag_sept_step step = mapper->op.step;
+	enum tlbtag_sept_status status = (enum tlbtag_sept_status)(choice % 4);
+
+	if (!is_seamcall(step)) {
+		plain_step(mapper);
+		return TLBTAG_SEPT_OK;
+	}
+	/* B5 */
+	require(++mapper->calls[step] == 1 || (mapper->calls[step] == 2 && mapper->vcpus_out));
+	if (status == TLBTAG_SEPT_OK)
+		seamcall(world);
+	if (status == TLBTAG_SEPT_INTERRUPTED && step == TLBTAG_SEPT_DEMOTE)
+		lose_kit(world);
+	mapper->may_fail |= status > TLBTAG_SEPT_BUSY ||
+			    (status == TLBTAG_SEPT_BUSY &&
+			     (mapper->vcpus_out || step == TLBTAG_SEPT_PAMT_ADD));
+	return status;
+}
+
+static void supply_give(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+
+	if (mapper->supply.design == TLBTAG_SUPPLY_RESERVE) {
+		tlbtag_reserve_give(&mapper->reserve, &mapper->kit);
+		return;
+	}
+	tlbtag_supply_give(&mapper->supply, &mapper->kit);
+	drain_kit(world, &mapper->kit);
+}
+
+/* B2, B3, B4. */
+static void mapper_done(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+	const struct tlbtag_sept_op *op = &mapper->op;
+	const struct tlbtag_kit *kit = &mapper->kit;
+
+	mapper->is_running = false;
+	mapper->is_dead |= op->is_dead;
+	require(!mapper->vcpus_out && (op->error == 0 || op->error == -EIO));
+	require(op->is_dead ||
+		(!mapper->blocked && slot_of(mapper)->secure == slot_of(mapper)->mirror));
+	require(op->error == 0 || (!op->is_changed && mapper->may_fail));
+	for (uint32_t i = 0; i < kit->pamt_count; i++)
+		require(world->place[page_at(kit->pamt[i])] == PLACE_HELD);
+	if (mapper->is_split)
+		supply_give(world);
+}
+
+/* --- sweeps ------------------------------------------------------------------------------- */
+
+static void sweep_removed(struct world *world, const struct leaf *leaf, uint64_t gfn)
+{
+	struct slot *slot = &world->mapper.slot[region_of(gfn)];
+
+	require(leaf->blocked && leaf->kicked && slot->mapped[gfn % TLBTAG_REGION_PAGES]);
+	slot->mapped[gfn % TLBTAG_REGION_PAGES] = false;
+	count_use(world, gfn, -1);
+}
+
+/* A SEAMCALL that succeeds. */
+static void sweep_seamcall(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+	uint64_t gfn = mapper->list[mapper->sweep.at].guest_pfn;
+	struct leaf *leaf = &mapper->leaf[mapper->sweep.at];
+
+	switch (mapper->sweep.step) {
+	case TLBTAG_SEPT_BLOCK:
+		require(!leaf->blocked);
+		*leaf = (struct leaf){ .blocked = true };
+		break;
+	case TLBTAG_SEPT_TRACK:
+		for (uint32_t i = 0; i < LEAVES; i++)
+			mapper->leaf[i].tracked |= mapper->leaf[i].blocked;
+		break;
+	case TLBTAG_SEPT_REMOVE:
+		sweep_removed(world, leaf, gfn);
+		leaf->blocked = false;
+		break;
+	case TLBTAG_SEPT_UNBLOCK:
+		require(leaf->blocked);
+		leaf->blocked = false;
+		break;
+	case TLBTAG_SEPT_PAMT_REMOVE:
+		remove_pair(world, region_of(gfn));
+		break;
+	default:
+		abort();
+	}
+}
+
+static void sweep_plain(struct mapper *mapper)
+{
+	struct leaf *leaf = &mapper->leaf[mapper->sweep.at];
+	enum tlbtag_sept_step step = mapper->sweep.step;
+
+	for (uint32_t i = 0; i < LEAVES && step == TLBTAG_SEPT_KICK; i++)
+		mapper->leaf[i].kicked |= mapper->leaf[i].tracked;
+	leaf->written_back |= step == TLBTAG_SEPT_WRITE_BACK;
+	if (step == TLBTAG_SEPT_PUBLISH) {
+		require(leaf->written_back && !leaf->published && !leaf->blocked);
+		leaf->published = true;
+	}
+	if (step == TLBTAG_SEPT_STOP_VCPUS || step == TLBTAG_SEPT_START_VCPUS) {
+		require(mapper->vcpus_out == (step == TLBTAG_SEPT_START_VCPUS));
+		mapper->vcpus_out = !mapper->vcpus_out;
+	}
+}
+
+/* W1, B2, B3. */
+static void sweep_done(struct mapper *mapper)
+{
+	const struct tlbtag_sweep *sweep = &mapper->sweep;
+
+	mapper->is_running = false;
+	mapper->is_dead |= sweep->is_dead;
+	require(!mapper->vcpus_out && (sweep->error == 0) == (sweep->removed == sweep->count));
+	require(sweep->error == 0 || mapper->may_fail);
+	for (uint32_t i = 0; i < sweep->count; i++) {
+		uint64_t gfn = mapper->list[i].guest_pfn;
+		bool is_mapped = mapper->slot[region_of(gfn)].mapped[gfn % TLBTAG_REGION_PAGES];
+
+		require(is_mapped == (i >= sweep->removed));
+		require(mapper->leaf[i].published == (i < sweep->removed));
+		require(!mapper->leaf[i].blocked || sweep->is_dead);
+	}
+}
+
+static void sweep_step(struct world *world, uint32_t choice)
+{
+	struct mapper *mapper = &world->mapper;
+	enum tlbtag_sept_status status = (enum tlbtag_sept_status)(choice % 4);
+	bool is_pamt = mapper->sweep.step == TLBTAG_SEPT_PAMT_REMOVE;
+
+	if (!is_seamcall(mapper->sweep.step)) {
+		status = TLBTAG_SEPT_OK;
+		sweep_plain(mapper);
+	} else if (status == TLBTAG_SEPT_OK) {
+		sweep_seamcall(world);
+	} else {
+		mapper->may_fail |= !is_pamt &&
+				    (status != TLBTAG_SEPT_BUSY || mapper->vcpus_out);
+	}
+	if (tlbtag_sweep_next(&mapper->sweep, status) == TLBTAG_SEPT_DONE)
+		sweep_done(mapper);
+}
+
+/* The first leaves below a table. */
+static void mapper_sweep(struct world *world, uint32_t nr)
+{
+	struct mapper *mapper = &world->mapper;
+	const struct slot *slot = &mapper->slot[nr];
+	uint32_t count = 0;
+
+	for (uint64_t page = 0; page < TLBTAG_REGION_PAGES && count < LEAVES; page++)
+		if (slot->mirror == MAPPING_TABLE && slot->mapped[page])
+			mapper->list[count++] = (struct tlbtag_sept_where){
+				.guest_pfn = nr * TLBTAG_REGION_PAGES + page,
+				.level = TLBTAG_LEVEL_4K,
+			};
+	if (count == 0)
+		return;
+	memset(mapper->leaf, 0, sizeof(mapper->leaf));
+	mapper->is_sweep = true;
+	mapper->is_running = true;
+	mapper->may_fail = false;
+	tlbtag_sweep_begin(&mapper->sweep, &world->pamt, mapper->list, count);
+}
+
+/* --- splits and removals, one by one -------------------------------------------------------- */
+
+static void mapper_step(struct world *world, uint32_t choice)
+{
+	struct mapper *mapper = &world->mapper;
+
+	if (mapper->is_sweep) {
+		sweep_step(world, choice);
+		return;
+	}
+	if (tlbtag_sept_next(&mapper->op, execute(world, choice)) == TLBTAG_SEPT_DONE)
+		mapper_done(world);
+}
+
+static void mapper_start(struct world *world, uint64_t gfn, bool is_split)
+{
+	struct mapper *mapper = &world->mapper;
+
+	mapper->gfn = gfn;
+	mapper->is_split = is_split;
+	mapper->is_sweep = false;
+	mapper->is_running = true;
+	mapper->may_fail = false;
+	memset(mapper->calls, 0, sizeof(mapper->calls));
+	if (mapper->op.step == TLBTAG_SEPT_DONE)
+		mapper_done(world);
+}
+
+/* S4: a reservation that wants no more is never short. */
+static bool take_kit(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+
+	mapper->kit = (struct tlbtag_kit){ .sept = TLBTAG_PAGE_NONE };
+	if (mapper->supply.design == TLBTAG_SUPPLY_RESERVE) {
+		if (!mapper->is_reserved ||
+		    tlbtag_reserve_wants(&mapper->reserve) != TLBTAG_KIND_NONE)
+			return false;
+		require(tlbtag_reserve_take(&mapper->reserve, &mapper->kit) == 0);
+		return true;
+	}
+	mapper->kit.sept = page_alloc(world, TLBTAG_KIND_SEPT, false);
+	if (mapper->kit.sept && tlbtag_supply_take(&mapper->supply, &mapper->kit) == 0)
+		return true;
+	drain_kit(world, &mapper->kit);
+	return false;
+}
+
+static void mapper_split(struct world *world, uint32_t nr)
+{
+	struct mapper *mapper = &world->mapper;
+	struct tlbtag_sept_where where = { .guest_pfn = nr * TLBTAG_REGION_PAGES,
+					   .level = TLBTAG_LEVEL_2M };
+
+	if (mapper->slot[nr].mirror != MAPPING_2M || !take_kit(world))
+		return;
+	where.sept_pfn = mapper->kit.sept;
+	mapper->before = mapper->kit;
+	tlbtag_sept_split(&mapper->op, &world->pamt, &mapper->kit, &where);
+	mapper_start(world, where.guest_pfn, true);
+}
+
+static bool first_mapped(const struct slot *slot, uint64_t *page)
+{
+	for (*page = 0; *page < TLBTAG_REGION_PAGES; ++*page)
+		if (slot->mapped[*page])
+			return true;
+	return false;
+}
+
+static void mapper_zap(struct world *world, uint32_t nr)
+{
+	struct mapper *mapper = &world->mapper;
+	const struct slot *slot = &mapper->slot[nr];
+	struct tlbtag_sept_where where = { .guest_pfn = nr * TLBTAG_REGION_PAGES };
+	uint64_t page = 0;
+
+	if (slot->mirror == MAPPING_NONE ||
+	    (slot->mirror == MAPPING_TABLE && !first_mapped(slot, &page)))
+		return;
+	where.level = slot->mirror == MAPPING_2M ? TLBTAG_LEVEL_2M : TLBTAG_LEVEL_4K;
+	where.guest_pfn += page;
+	tlbtag_sept_zap(&mapper->op, &world->pamt, &where);
+	mapper_start(world, where.guest_pfn, false);
+}
+
+/* 2 MiB are mapped, which uses no region; an empty table is first taken away. */
+static void mapper_map(struct world *world, uint32_t nr)
+{
+	struct slot *slot = &world->mapper.slot[nr];
+
+	if (slot->mirror == MAPPING_NONE && !world->has_pair[nr])
+		slot->secure = slot->mirror = MAPPING_2M;
+}
+
+static void mapper_reserve(struct world *world, uint32_t choice)
+{
+	struct mapper *mapper = &world->mapper;
+	enum tlbtag_page_kind kind;
+	tlbtag_page_t page;
+
+	if (!mapper->is_reserved)
+		require(!tlbtag_reserve_begin(&mapper->supply, &mapper->reserve, 1 + choice % 3));
+	mapper->is_reserved = true;
+	for (uint32_t count = choice; count > 0; count--) {
+		kind = tlbtag_reserve_wants(&mapper->reserve);
+		if (kind == TLBTAG_KIND_NONE)
+			return;
+		page = page_alloc(world, kind, false);
+		if (page == TLBTAG_PAGE_NONE)
+			return;
+		require(tlbtag_reserve_add(&mapper->reserve, kind, page));
+	}
+}
+
+static void mapper_end_reserve(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+	tlbtag_page_t page;
+
+	if (!mapper->is_reserved)
+		return;
+	mapper->is_reserved = false;
+	tlbtag_reserve_end(&mapper->supply, &mapper->reserve);
+	while ((page = tlbtag_reserve_drain(&mapper->reserve)) != TLBTAG_PAGE_NONE)
+		page_free(world, page);
+}
+
+static void mapper_top_up(struct world *world, uint32_t count)
+{
+	struct mapper *mapper = &world->mapper;
+	uint32_t before = mapper->supply.pamt.count;
+
+	/* One more than are needed: it must not be kept. */
+	for (; count > 0; count--) {
+		tlbtag_page_t page = page_alloc(world, TLBTAG_KIND_PAMT, false);
+
+		if (page != TLBTAG_PAGE_NONE && !tlbtag_supply_add(&mapper->supply, page))
+			page_free(world, page);
+		/* S3 */
+		require(mapper->supply.pamt.count <= before ||
+			mapper->supply.pamt.count <= TLBTAG_KIT_PAMT);
+	}
+}
+
+static void mapper_begin(struct world *world, uint32_t choice)
+{
+	bool is_cache = world->mapper.supply.design == TLBTAG_SUPPLY_CACHE;
+	uint32_t nr = choice / 4 % SLOTS;
+
+	if (world->mapper.is_dead)
+		return;
+	switch (choice % 4) {
+	case 0:
+		mapper_map(world, nr);
+		break;
+	case 1:
+		mapper_split(world, nr);
+		break;
+	case 2:
+		if (choice / 8 % 2)
+			mapper_sweep(world, nr);
+		else
+			mapper_zap(world, nr);
+		break;
+	default:
+		if (is_cache)
+			mapper_top_up(world, choice / 4);
+		else if (choice / 4 == 0)
+			mapper_end_reserve(world);
+		else
+			mapper_reserve(world, choice / 4);
+	}
+}
+
+static void mapper_turn(struct world *world, uint32_t choice)
+{
+	if (world->mapper.is_running)
+		mapper_step(world, choice);
+	else
+		mapper_begin(world, choice);
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+static void turn(struct world *world, uint32_t actor, uint32_t choice)
+{
+	if (actor == 0)
+		mapper_turn(world, choice);
+	else if (actor == 1)
+		linker_turn(world, choice);
+	else
+		controller_turn(world, actor - 2, choice);
+}
+
+static bool is_quiet(const struct world *world)
+{
+	return !world->mapper.is_running && linker_is_idle(world) &&
+	       !world->controller[0].is_running && !world->controller[1].is_running;
+}
+
+/* D1, D2 when nobody is at it; S1 always. */
+static void check(const struct world *world)
+{
+	const struct tlbtag_pages *cache = &world->linker.cache;
+
+	require(cache->added + cache->given == cache->count + cache->taken + cache->drained);
+	require(tlbtag_sim_warnings() == 0);
+	for (uint32_t region = 0; region < REGIONS && is_quiet(world); region++) {
+		uint64_t pfn = (uint64_t)region * TLBTAG_REGION_PAGES;
+
+		require(tlbtag_pamt_uses(&world->pamt, pfn) == world->live[region]);
+		require(tlbtag_pamt_is_installed(&world->pamt, pfn) == world->has_pair[region]);
+	}
+}
+
+/* Everybody ends what was begun: each waits for an actor that can go on. */
+static void finish(struct world *world)
+{
+	for (uint32_t turns = 0; !is_quiet(world); turns++) {
+		require(turns < TURNS_MAX);
+		if (world->mapper.is_running)
+			turn(world, 0, 0);
+		if (!linker_is_idle(world))
+			turn(world, 1, 0);
+		for (uint32_t nr = 0; nr < 2; nr++)
+			if (world->controller[nr].is_running)
+				turn(world, 2 + nr, 0);
+		check(world);
+	}
+}
+
+/* The page of S-EPT of a table: its use ends, and it is the host's again. */
+static void free_table(struct world *world, struct slot *slot)
+{
+	enum tlbtag_pamt_step step;
+
+	count_use(world, slot->sept_page, -1);
+	step = tlbtag_pamt_put(&world->pamt, slot->sept_page);
+	if (step == TLBTAG_PAMT_REMOVE) {
+		remove_pair(world, region_of(slot->sept_page));
+		require(!tlbtag_pamt_put_end(&world->pamt, slot->sept_page, true));
+	}
+	move(world, slot->sept_page, PLACE_MODULE, PLACE_HELD);
+	page_free(world, slot->sept_page);
+	slot->secure = slot->mirror = MAPPING_NONE;
+}
+
+static void tear_slot_down(struct world *world, uint32_t nr)
+{
+	struct slot *slot = &world->mapper.slot[nr];
+	uint64_t page;
+
+	while (slot->mirror == MAPPING_2M ||
+	       (slot->mirror == MAPPING_TABLE && first_mapped(slot, &page))) {
+		mapper_zap(world, nr);
+		finish(world);
+	}
+	if (slot->mirror == MAPPING_TABLE)
+		free_table(world, slot);
+}
+
+static void tear_down(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+	tlbtag_page_t page;
+
+	world->is_ending = true;
+	finish(world);
+	mapper_end_reserve(world);
+	for (uint32_t nr = 0; nr < SLOTS && !mapper->is_dead; nr++)
+		tear_slot_down(world, nr);
+	while (world->linker.linked_count) {
+		linker_unlink(world);
+		finish(world);
+	}
+	for (uint32_t nr = 0; nr < 2; nr++)
+		while (world->controller[nr].page_count) {
+			controller_begin(world, &world->controller[nr], 1);
+			finish(world);
+		}
+	while ((page = tlbtag_supply_drain(&mapper->supply)) != TLBTAG_PAGE_NONE)
+		page_free(world, page);
+	while ((page = tlbtag_pages_drain(&world->linker.cache)) != TLBTAG_PAGE_NONE)
+		page_free(world, page);
+}
+
+/* Nothing is with nobody; the module has what it did not give back, and dead tables. */
+static void check_end(const struct world *world)
+{
+	uint32_t at_module = 0;
+	uint32_t allowed = 0;
+
+	check(world);
+	for (uint32_t page = 0; page < PAGES; page++) {
+		require(world->place[page] != PLACE_HELD);
+		require(world->place[page] != PLACE_LOST || world->mapper.is_dead);
+		at_module += world->place[page] == PLACE_MODULE;
+	}
+	for (uint32_t region = 0; region < REGIONS; region++)
+		allowed += world->has_pair[region] ? TLBTAG_PAIR_PAGES : 0;
+	for (uint32_t nr = 0; nr < SLOTS; nr++)
+		allowed += world->mapper.slot[nr].secure == MAPPING_TABLE;
+	require(at_module == allowed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	bool is_cache = size && data[0] & 1;
+
+	require(world != NULL);
+	tlbtag_sim_warnings_reset();
+	require(!tlbtag_pamt_init(&world->pamt, 0, REGIONS, world->words));
+	require(!tlbtag_pages_init(&world->linker.cache, tlbtag_pages_fault_min(true, 3)));
+	tlbtag_supply_init(&world->mapper.supply,
+			   is_cache ? TLBTAG_SUPPLY_CACHE : TLBTAG_SUPPLY_RESERVE, true);
+	for (size_t i = 1; i < size; i++) {
+		turn(world, data[i] % 4, data[i] / 4);
+		check(world);
+	}
+	tear_down(world);
+	check_end(world);
+	free(world);
+	return 0;
+}
