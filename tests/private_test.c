@@ -190,6 +190,7 @@ TEST(private_without_track_translations_are_stale)
 static void convert(bool cache, const char *how, uint8_t offset, uint8_t length)
 {
 	begin(cache);
+	story.config.tdx.sweep = length & 1;
 	for (uint8_t slot = 0; slot < 4; slot++)
 		add("fault", 0, slot, 0, 0);
 	add("enter", 0, 0, 0, 0);

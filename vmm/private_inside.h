@@ -21,6 +21,7 @@
 #include <tlbtag/rules.h>
 #include <tlbtag/sept.h>
 #include <tlbtag/supply.h>
+#include <tlbtag/sweep.h>
 
 #define PRIVATE_REGIONS_MAX 16u
 #define PRIVATE_VMS_MAX 2u
@@ -34,6 +35,8 @@
 #define PRIVATE_TDCS 2u
 #define PRIVATE_TDCX 1u
 #define PRIVATE_CONTROL_MAX (1u + PRIVATE_TDCS + PRIVATE_VCPUS_MAX * (1u + PRIVATE_TDCX))
+/* Leaves that are removed with one TRACK. */
+#define PRIVATE_LEAVES 8u
 /* Fault agents, walkers, the life of the VM. */
 #define PRIVATE_AGENTS (PRIVATE_VCPUS_MAX + PRIVATE_WALKERS + 1u)
 #define PRIVATE_NOBODY UINT8_MAX
@@ -169,7 +172,12 @@ struct private_agent {
 	struct tlbtag_sept_op op;
 	struct tlbtag_sept_where where;
 	enum tlbtag_sept_step step;
-	uint8_t made[TLBTAG_SEPT_START_VCPUS + 1]; /* by step, in this operation */
+	/* SEAMCALLs made in this operation, by leaf of a sweep and step */
+	uint8_t made[PRIVATE_LEAVES][TLBTAG_SEPT_START_VCPUS + 1];
+	bool is_sweep;
+	struct tlbtag_sweep sweep;
+	struct tlbtag_sept_where leaf[PRIVATE_LEAVES];
+	uint64_t leaf_gfn[PRIVATE_LEAVES];
 	struct tlbtag_control control;
 	enum tlbtag_control_step control_step;
 	uint32_t regions;
@@ -284,8 +292,10 @@ bool private_pamt_remove(struct private_host *host, struct private_agent *agent,
 /* All vCPUs leave the guest; lightly: and those that want to, and may, are back. */
 void private_kick(struct private_host *host, struct private_agent *agent);
 void private_kick_lightly(struct private_host *host, struct private_agent *agent);
-/* An operation on the secure table begins with this step. */
-void private_sept_begin(struct private_agent *agent, enum tlbtag_sept_step step);
+/* An operation on the secure table, or a sweep, begins with this step. */
+void private_sept_begin(struct private_agent *agent, enum tlbtag_sept_step step, bool is_sweep);
+/* It is over: its error; if it has cost the VM its life, that is so now. */
+int private_sept_end(struct private_host *host, struct private_agent *agent);
 /* One step of the agent's operation on the secure table; DONE when it is over. */
 enum private_progress private_sept_step(struct private_host *host, struct private_agent *agent);
 enum private_progress private_control_step(struct private_host *host,

@@ -249,7 +249,7 @@ enum private_progress private_at_walk_begin(struct private_host *host,
 	if (host->config.tdx.old)
 		return go(agent, AT_old_block);
 	private_sept_begin(agent, tlbtag_sept_split(&agent->op, &host->pamt, &agent->kit,
-						    &agent->where));
+						    &agent->where), false);
 	return go(agent, AT_walk_split);
 }
 
@@ -258,9 +258,7 @@ enum private_progress private_at_walk_split(struct private_host *host,
 {
 	if (agent->step != TLBTAG_SEPT_DONE)
 		return private_sept_step(host, agent);
-	agent->error = agent->op.error;
-	if (agent->op.is_dead)
-		private_kill(host, agent);
+	agent->error = private_sept_end(host, agent);
 	return go(agent, AT_walk_give);
 }
 
@@ -332,17 +330,51 @@ static int find_mapping(const struct private_vm *vm, struct private_agent *agent
 	return -1;
 }
 
+/* The next mappings, in order; all of them go with one TRACK. */
+static uint32_t find_leaves(struct private_host *host, struct private_agent *agent)
+{
+	uint32_t regions = 0;
+	uint32_t count;
+
+	for (count = 0; count < PRIVATE_LEAVES; count++) {
+		int level = find_mapping(vm_of(host, agent), agent);
+
+		if (level < 0)
+			break;
+		aim(host, agent, agent->scan, (enum tdx_level)level);
+		agent->leaf[count] = agent->where;
+		agent->leaf_gfn[count] = agent->cursor;
+		regions |= agent->regions;
+		agent->scan += level == TDX_2M ? TDX_REGION_PAGES : 1;
+	}
+	agent->regions = regions;
+	return count;
+}
+
+static enum private_progress begin_sweep(struct private_host *host, struct private_agent *agent)
+{
+	uint32_t count = find_leaves(host, agent);
+
+	if (count == 0)
+		return go(agent, AT_walk_apply);
+	private_sept_begin(agent, tlbtag_sweep_begin(&agent->sweep, &host->pamt, agent->leaf, count),
+			   true);
+	return go(agent, AT_walk_zapping);
+}
+
 enum private_progress private_at_walk_zap(struct private_host *host, struct private_agent *agent)
 {
 	int level;
 
 	if (agent->task == TASK_SPLIT)
 		return go(agent, AT_walk_unlock);
+	if (host->config.tdx.sweep)
+		return begin_sweep(host, agent);
 	level = find_mapping(vm_of(host, agent), agent);
 	if (level < 0)
 		return go(agent, AT_walk_apply);
 	aim(host, agent, agent->scan, (enum tdx_level)level);
-	private_sept_begin(agent, tlbtag_sept_zap(&agent->op, &host->pamt, &agent->where));
+	private_sept_begin(agent, tlbtag_sept_zap(&agent->op, &host->pamt, &agent->where), false);
 	return go(agent, AT_walk_zapping);
 }
 
@@ -351,9 +383,7 @@ enum private_progress private_at_walk_zapping(struct private_host *host,
 {
 	if (agent->step != TLBTAG_SEPT_DONE)
 		return private_sept_step(host, agent);
-	agent->error = agent->op.error;
-	if (agent->op.is_dead)
-		private_kill(host, agent);
+	agent->error = private_sept_end(host, agent);
 	return go(agent, agent->error ? AT_walk_unlock : AT_walk_zap);
 }
 
