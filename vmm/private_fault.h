@@ -2,7 +2,8 @@
 /*
  * The museum of private memory: defects of the third version of Linux' patches for
  * huge pages of TDX guests (January 2026), of a tree that was deployed, and some
- * that these patches or their review kept out, put in one at a time. X(ID, name, statement, source, rule of doc/MODEL_SEPT.md).
+ * that these patches or their review kept out, put in one at a time. X(ID, name,
+ * statement, source, verdict of doc/MODEL_SEPT.md).
  *
  * Five of them are on the path of splits of that version (private_old.c), in which
  * all but the one defect is mended; tdx.old of the configuration takes it.
@@ -37,13 +38,13 @@
 	  "review of Linux TDX huge pages v3 21/24 (2026)", "refused")                          \
 	X(STUCK_FREED, "stuck-freed",                                                           \
 	  "the pages of a pair whose removal failed are freed all the same",                    \
-	  "kept out by Linux TDX huge pages v3 18/24 (2026)", "twice")                                       \
+	  "kept out by Linux TDX huge pages v3 18/24 (2026)", "twice")                          \
 	X(FLUSH_FORGOTTEN, "flush-forgotten",                                                   \
 	  "a new page of S-EPT is given to the module without CLFLUSH",                         \
-	  "kept out by Linux TDX huge pages v3 08/24 (2026)", "harm")                                                                 \
+	  "kept out by Linux TDX huge pages v3 08/24 (2026)", "harm")                           \
 	X(INTERRUPTED, "demote-interrupted",                                                    \
 	  "huge pages although DEMOTE may be interrupted",                                      \
-	  "kept out by Linux TDX huge pages v3 02/24 (2026)", "dead")                               \
+	  "kept out by Linux TDX huge pages v3 02/24 (2026)", "dead")                           \
 	X(ZAP_UNSPLIT, "zap-unsplit",                                                           \
 	  "a 2 MiB mapping goes where only part of it is converted",                            \
 	  "kept out by Linux TDX huge pages v3 14/24 (2026)", "gone")

@@ -354,11 +354,12 @@ static uint32_t find_leaves(struct private_host *host, struct private_agent *age
 static enum private_progress begin_sweep(struct private_host *host, struct private_agent *agent)
 {
 	uint32_t count = find_leaves(host, agent);
+	enum tlbtag_sept_step step;
 
 	if (count == 0)
 		return go(agent, AT_walk_apply);
-	private_sept_begin(agent, tlbtag_sweep_begin(&agent->sweep, &host->pamt, agent->leaf, count),
-			   true);
+	step = tlbtag_sweep_begin(&agent->sweep, &host->pamt, agent->leaf, count);
+	private_sept_begin(agent, step, true);
 	return go(agent, AT_walk_zapping);
 }
 
