@@ -35,6 +35,8 @@ const struct config_key config_keys[] = {
 	KEY("seed", seed, CONFIG_WIDE, CONFIG_FLUSHES),
 	KEY("dynamic_pamt", tdx.dynamic_pamt, CONFIG_FLAG, CONFIG_PRIVATE),
 	KEY("cache", tdx.cache, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("old", tdx.old, CONFIG_FLAG, CONFIG_PRIVATE),
+	KEY("sweep", tdx.sweep, CONFIG_FLAG, CONFIG_PRIVATE),
 	KEY("huge", tdx.huge, CONFIG_FLAG, CONFIG_PRIVATE),
 	KEY("near", tdx.near, CONFIG_FLAG, CONFIG_PRIVATE),
 	KEY("contended", tdx.contended, CONFIG_FLAG, CONFIG_PRIVATE),

@@ -58,6 +58,7 @@ static void draw(struct seed *seed, struct vmm_config *config)
 	config->vcpus = (uint8_t)(1 + seed_below(seed, 3));
 	tdx->dynamic_pamt = seed_chance(seed, 7, 8);
 	tdx->cache = seed_chance(seed, 1, 2);
+	tdx->sweep = seed_chance(seed, 1, 2);
 	tdx->huge = seed_chance(seed, 7, 8);
 	tdx->near = seed_chance(seed, 1, 3);
 	tdx->contended = seed_chance(seed, 1, 2);

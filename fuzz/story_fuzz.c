@@ -74,9 +74,9 @@ static void play_twice(const struct check_world *world, struct story *story)
 	world->destroy(vmm);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* The head line says of which world a story is, so at most one takes it. */
+static void try_world(const struct check_world *world, const uint8_t *data, size_t size)
 {
-	const struct check_world *world = check_world_vmm();
 	struct story *story = calloc(1, sizeof(*story));
 
 	require(story != NULL);
@@ -86,5 +86,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			play_twice(world, story);
 	}
 	free(story);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	try_world(check_world_vmm(), data, size);
+	try_world(check_world_private(), data, size);
 	return 0;
 }

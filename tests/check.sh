@@ -143,6 +143,8 @@ sed 's/private story/story/' "$dir/split" >"$dir/split-bad"
 check 'as a story of flushes it is refused' refuses "$dir/split-bad:" check --replay "$dir/split-bad"
 check 'mutants knows the rule' gives 0 mutants --only SPLIT_PUT --json
 check 'and counts it' says '"killed": 1,'
+check 'the old path, mended, is right' \
+	gives 0 check --private --set old=1 --set cache=1 --ops 5000
 check 'mutants knows the exhibits' gives 0 mutants --only retry-takes-pair --set restless=1
 check 'and how they are seen' says 'dry'
 

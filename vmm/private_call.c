@@ -36,7 +36,6 @@ void private_kill(struct private_host *host, struct private_agent *agent)
 		private_wrong(host, VMM_DEAD,
 			      "VM %u is given up, and no error was injected", agent->vm);
 	vm->state = VM_DEAD;
-	host->deaths++;
 	private_kick(host, agent);
 }
 
@@ -246,7 +245,7 @@ static void publish(struct private_host *host, struct private_agent *agent)
 	struct private_vm *vm = vm_of(host, agent);
 
 	touch(host, agent);
-	if (agent->op.kit)
+	if (!agent->is_sweep && agent->op.kit)
 		private_publish_split(host, agent);
 	else
 		*private_entry_at(vm, where_of(agent)) = (struct private_entry){ 0 };
@@ -270,11 +269,17 @@ static enum tdx_status plain_call(struct private_host *host, struct private_agen
 /* The second time is without vCPUs, and there is no third. */
 static void count_call(struct private_host *host, struct private_agent *agent)
 {
-	uint8_t made = ++agent->made[agent->step];
+	uint32_t leaf = agent->is_sweep ? agent->sweep.at : 0;
+	uint8_t made = ++agent->made[leaf][agent->step];
 
 	if (made > 2 || (made == 2 && !vm_of(host, agent)->is_stopped))
 		private_wrong(host, VMM_STUCK, "VM %u: a SEAMCALL (step %u) is made once too often",
 			      agent->vm, agent->step);
+}
+
+static uint64_t put_page(const struct private_agent *agent)
+{
+	return agent->is_sweep ? agent->where.guest_pfn : agent->op.put_pfn;
 }
 
 static enum tdx_status seamcall(struct private_host *host, struct private_agent *agent)
@@ -284,8 +289,8 @@ static enum tdx_status seamcall(struct private_host *host, struct private_agent 
 	case TLBTAG_SEPT_PAMT_ADD:
 		return private_pamt_add(host, agent, agent->op.put_pfn, last_pair(agent));
 	case TLBTAG_SEPT_PAMT_REMOVE:
-		return private_pamt_remove(host, agent, agent->op.put_pfn) ? TDX_SUCCESS :
-									     TDX_OPERAND_BUSY;
+		return private_pamt_remove(host, agent, put_page(agent)) ? TDX_SUCCESS :
+									   TDX_OPERAND_BUSY;
 	case TLBTAG_SEPT_BLOCK:
 		return plain_call(host, agent, TDX_CALL_RANGE_BLOCK);
 	case TLBTAG_SEPT_UNBLOCK:
@@ -345,18 +350,40 @@ static enum tlbtag_sept_status status_of(enum tdx_status status)
 	}
 }
 
-void private_sept_begin(struct private_agent *agent, enum tlbtag_sept_step step)
+void private_sept_begin(struct private_agent *agent, enum tlbtag_sept_step step, bool is_sweep)
 {
 	memset(agent->made, 0, sizeof(agent->made));
 	agent->step = step;
+	agent->is_sweep = is_sweep;
+}
+
+int private_sept_end(struct private_host *host, struct private_agent *agent)
+{
+	if (agent->is_sweep ? agent->sweep.is_dead : agent->op.is_dead)
+		private_kill(host, agent);
+	return agent->is_sweep ? agent->sweep.error : agent->op.error;
+}
+
+/* The leaf that the step is about. */
+static void aim_sweep(struct private_agent *agent)
+{
+	if (!agent->is_sweep || agent->sweep.at >= agent->sweep.count)
+		return;
+	agent->where = agent->leaf[agent->sweep.at];
+	agent->cursor = agent->leaf_gfn[agent->sweep.at];
 }
 
 enum private_progress private_sept_step(struct private_host *host, struct private_agent *agent)
 {
 	bool waited = agent->step == TLBTAG_SEPT_WAIT;
-	enum tdx_status status = execute(host, agent);
+	enum tlbtag_sept_status status;
 
-	agent->step = tlbtag_sept_next(&agent->op, status_of(status));
+	aim_sweep(agent);
+	status = status_of(execute(host, agent));
+	if (agent->is_sweep)
+		agent->step = tlbtag_sweep_next(&agent->sweep, status);
+	else
+		agent->step = tlbtag_sept_next(&agent->op, status);
 	return waited && agent->step == TLBTAG_SEPT_WAIT ? PROGRESS_WAITS : PROGRESS_DONE;
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The museum of private memory: defects of the third version of Linux' patches for
- * huge pages of TDX guests (January 2026) and of trees that were deployed, put back
- * one at a time. X(ID, name, statement, source, rule of doc/MODEL_SEPT.md).
+ * huge pages of TDX guests (January 2026), of a tree that was deployed, and some
+ * that these patches or their review kept out, put in one at a time. X(ID, name,
+ * statement, source, verdict of doc/MODEL_SEPT.md).
  *
- * Those marked OLD replace the library's split by the path of that version
- * (private_old.c), in which all but the one defect is mended.
+ * Five of them are on the path of splits of that version (private_old.c), in which
+ * all but the one defect is mended; tdx.old of the configuration takes it.
  */
 #ifndef VMM_PRIVATE_FAULT_H
 #define VMM_PRIVATE_FAULT_H
@@ -25,7 +26,7 @@
 	  "a deployed tree of 2022 with a void split callback", "apart")                        \
 	X(LOSER_FREES, "loser-frees",                                                           \
 	  "who loses the race for a first use frees the pages of its fault",                    \
-	  "Linux Dynamic PAMT v3 to v6 (2026)", "spare")                                        \
+	  "Linux Dynamic PAMT (2026), SPEC H.6 4", "spare")                                        \
 	X(OVERFILL, "cache-overfill",                                                           \
 	  "several threads that top up do not look at the cache again",                         \
 	  "Linux TDX huge pages v3 19/24 (2026)", "spare")                                      \
@@ -37,16 +38,16 @@
 	  "review of Linux TDX huge pages v3 21/24 (2026)", "refused")                          \
 	X(STUCK_FREED, "stuck-freed",                                                           \
 	  "the pages of a pair whose removal failed are freed all the same",                    \
-	  "review of Linux Dynamic PAMT (2025)", "twice")                                       \
+	  "kept out by Linux TDX huge pages v3 18/24 (2026)", "twice")                          \
 	X(FLUSH_FORGOTTEN, "flush-forgotten",                                                   \
 	  "a new page of S-EPT is given to the module without CLFLUSH",                         \
-	  "SPEC H.4 4", "harm")                                                                 \
+	  "kept out by Linux TDX huge pages v3 08/24 (2026)", "harm")                           \
 	X(INTERRUPTED, "demote-interrupted",                                                    \
 	  "huge pages although DEMOTE may be interrupted",                                      \
-	  "Linux TDX huge pages v3, cover letter (2026)", "dead")                               \
+	  "kept out by Linux TDX huge pages v3 02/24 (2026)", "dead")                           \
 	X(ZAP_UNSPLIT, "zap-unsplit",                                                           \
 	  "a 2 MiB mapping goes where only part of it is converted",                            \
-	  "Linux TDX huge pages v3 14/24 (2026)", "gone")
+	  "kept out by Linux TDX huge pages v3 14/24 (2026)", "gone")
 
 enum private_fault_id {
 #define PRIVATE_FAULT_ENUM(id, name, statement, source, rule) PRIVATE_FAULT_##id,

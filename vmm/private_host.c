@@ -29,12 +29,17 @@ void private_config_init(struct vmm_config *config)
 	};
 }
 
-/* Is it about the shared cache, or the path that went with it? */
-static bool is_of_cache(uint32_t fault)
+/* Is it a defect of the old path? Of the cache that went with it? */
+static bool is_of_old(uint32_t fault)
 {
 	return fault == PRIVATE_FAULT_RETRY_PAIR || fault == PRIVATE_FAULT_LOCK_OVER_KICK ||
 	       fault == PRIVATE_FAULT_LEFT_BLOCKED || fault == PRIVATE_FAULT_PUBLISHED ||
-	       fault == PRIVATE_FAULT_OVERFILL || fault == PRIVATE_FAULT_UNDO_REMOVES ||
+	       fault == PRIVATE_FAULT_UNDO_REMOVES;
+}
+
+static bool is_of_cache(uint32_t fault)
+{
+	return is_of_old(fault) || fault == PRIVATE_FAULT_OVERFILL ||
 	       fault == PRIVATE_FAULT_UNCHARGED;
 }
 
@@ -47,6 +52,7 @@ void private_config_suit(struct vmm_config *config, uint32_t fault)
 		config->tdx.cache = true;
 		config->tdx.dynamic_pamt = true;
 	}
+	config->tdx.old |= is_of_old(fault);
 }
 
 const char *private_config_check(const struct vmm_config *config)
@@ -64,8 +70,12 @@ const char *private_config_check(const struct vmm_config *config)
 		return "rule_off must be a rule of private memory";
 	if (config->fault != VMM_FAULT_NONE && config->fault >= PRIVATE_FAULT_COUNT)
 		return "there is no such fault";
+	if (config->tdx.old && !config->tdx.cache)
+		return "old=1 takes cache=1";
 	if (is_of_cache(config->fault) && !config->tdx.cache)
 		return "this fault is one of cache=1";
+	if (is_of_old(config->fault) && !config->tdx.old)
+		return "this fault is one of old=1";
 	return NULL;
 }
 

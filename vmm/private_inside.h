@@ -21,6 +21,7 @@
 #include <tlbtag/rules.h>
 #include <tlbtag/sept.h>
 #include <tlbtag/supply.h>
+#include <tlbtag/sweep.h>
 
 #define PRIVATE_REGIONS_MAX 16u
 #define PRIVATE_VMS_MAX 2u
@@ -34,6 +35,8 @@
 #define PRIVATE_TDCS 2u
 #define PRIVATE_TDCX 1u
 #define PRIVATE_CONTROL_MAX (1u + PRIVATE_TDCS + PRIVATE_VCPUS_MAX * (1u + PRIVATE_TDCX))
+/* Leaves that are removed with one TRACK. */
+#define PRIVATE_LEAVES 8u
 /* Fault agents, walkers, the life of the VM. */
 #define PRIVATE_AGENTS (PRIVATE_VCPUS_MAX + PRIVATE_WALKERS + 1u)
 #define PRIVATE_NOBODY UINT8_MAX
@@ -133,7 +136,6 @@ enum private_lock {
  * @put_page, @after: a page whose use ends, and what comes after that
  * @retried, @has_use: of the old split path
  * @regions: 1 << each region whose counter it may be about to change
- * @index: of control pages
  */
 struct private_agent {
 	enum private_task task;
@@ -156,6 +158,7 @@ struct private_agent {
 	bool has_mutex;
 	bool retried;
 	bool has_use;
+	bool stays_open; /* of a VM that is made: it is finalised later */
 	bool has_key; /* the TD's key was given back: its pages can be reclaimed */
 	bool holds_cache_lock;
 	uint32_t page;
@@ -169,10 +172,14 @@ struct private_agent {
 	struct tlbtag_sept_op op;
 	struct tlbtag_sept_where where;
 	enum tlbtag_sept_step step;
-	uint8_t made[TLBTAG_SEPT_START_VCPUS + 1]; /* by step, in this operation */
+	/* SEAMCALLs made in this operation, by leaf of a sweep and step */
+	uint8_t made[PRIVATE_LEAVES][TLBTAG_SEPT_START_VCPUS + 1];
+	bool is_sweep;
+	struct tlbtag_sweep sweep;
+	struct tlbtag_sept_where leaf[PRIVATE_LEAVES];
+	uint64_t leaf_gfn[PRIVATE_LEAVES];
 	struct tlbtag_control control;
 	enum tlbtag_control_step control_step;
-	uint32_t index;
 	uint32_t regions;
 };
 
@@ -180,6 +187,7 @@ struct private_agent {
 
 enum private_state {
 	VM_NONE = 0,
+	VM_BUILD, /* not finalised: 4 KiB pages only, and nothing goes */
 	VM_LIVE,
 	VM_DEAD, /* beyond repair, waits for its destruction */
 	VM_GOING, /* is made or unmade */
@@ -200,7 +208,6 @@ struct private_vm {
 	uint8_t shared_holders;
 	uint8_t exclusive;
 	uint8_t mutex;
-	uint32_t killed_at; /* step */
 	struct tlbtag_supply supply;
 	struct private_vcpu vcpu[PRIVATE_VCPUS_MAX];
 	struct private_agent agent[PRIVATE_AGENTS];
@@ -234,7 +241,6 @@ struct private_host {
 	uint32_t fails;
 	uint32_t lost_uses[PRIVATE_REGIONS_MAX]; /* by an interrupted DEMOTE, or a leak */
 	uint32_t uncharged;
-	uint32_t deaths; /* VMs given up */
 	struct private_vm vm[PRIVATE_VMS_MAX];
 	struct vmm_counts counts;
 	struct vmm_verdict verdict;
@@ -254,6 +260,12 @@ static inline struct private_vm *vm_of(struct private_host *host,
 static inline uint32_t region_of_page(uint64_t page)
 {
 	return (uint32_t)(page / TDX_REGION_PAGES);
+}
+
+/* Can memory be mapped? */
+static inline bool has_memory(const struct private_vm *vm)
+{
+	return vm->state == VM_LIVE || vm->state == VM_BUILD;
 }
 
 /* --- private_pages.c --- */
@@ -280,8 +292,10 @@ bool private_pamt_remove(struct private_host *host, struct private_agent *agent,
 /* All vCPUs leave the guest; lightly: and those that want to, and may, are back. */
 void private_kick(struct private_host *host, struct private_agent *agent);
 void private_kick_lightly(struct private_host *host, struct private_agent *agent);
-/* An operation on the secure table begins with this step. */
-void private_sept_begin(struct private_agent *agent, enum tlbtag_sept_step step);
+/* An operation on the secure table, or a sweep, begins with this step. */
+void private_sept_begin(struct private_agent *agent, enum tlbtag_sept_step step, bool is_sweep);
+/* It is over: its error; if it has cost the VM its life, that is so now. */
+int private_sept_end(struct private_host *host, struct private_agent *agent);
 /* One step of the agent's operation on the secure table; DONE when it is over. */
 enum private_progress private_sept_step(struct private_host *host, struct private_agent *agent);
 enum private_progress private_control_step(struct private_host *host,
@@ -315,11 +329,6 @@ bool private_agent_run(struct private_host *host, struct private_agent *agent,
 						struct private_agent *agent);
 PRIVATE_STEPS(PRIVATE_AT_DECLARE)
 #undef PRIVATE_AT_DECLARE
-
-/* --- private_walk.c --- */
-
-/* Does this world's fault belong to the old path of splits? */
-bool private_is_old(const struct private_host *host);
 
 /* --- private_oracle.c --- */
 

@@ -116,8 +116,14 @@ enum private_progress private_at_life_start(struct private_host *host,
 {
 	struct private_vm *vm = vm_of(host, agent);
 
-	enum tdx_status status = tdx_mr_finalize(host->tdx, vm->nr);
+	enum tdx_status status;
 
+	if (agent->stays_open) {
+		vm->state = VM_BUILD;
+		private_agent_end(host, agent);
+		return PROGRESS_DONE;
+	}
+	status = tdx_mr_finalize(host->tdx, vm->nr);
 	if (private_judge(host, agent, TDX_CALL_MR_FINALIZE, status) != TDX_SUCCESS)
 		return give_up(agent, -EIO);
 	vm->state = VM_LIVE;

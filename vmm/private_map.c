@@ -115,7 +115,7 @@ enum private_progress private_at_fault_lock(struct private_host *host,
 
 	if (!private_lock_shared(host, agent))
 		return PROGRESS_WAITS;
-	if (vm->state != VM_LIVE || vm->is_shared[agent->begin] || !vm->backing[agent->begin])
+	if (!has_memory(vm) || vm->is_shared[agent->begin] || !vm->backing[agent->begin])
 		return fail(agent, -EAGAIN);
 	agent->at = AT_fault_walk;
 	return PROGRESS_DONE;
@@ -128,7 +128,8 @@ static bool fits_huge(struct private_host *host, const struct private_vm *vm, ui
 {
 	uint64_t slot = gfn / TDX_REGION_PAGES;
 
-	return vm->is_folio[slot] && may_be_huge(host) && private_is_all_private(vm, gfn) &&
+	return vm->state == VM_LIVE && vm->is_folio[slot] && may_be_huge(host) &&
+	       private_is_all_private(vm, gfn) &&
 	       !tlbtag_pamt_is_installed(&host->pamt, vm->backing[slot * TDX_REGION_PAGES]);
 }
 
@@ -213,8 +214,6 @@ static void give_pair_back(struct private_host *host, struct private_agent *agen
 
 static bool take_pair(struct private_host *host, struct private_agent *agent)
 {
-	if (agent->has_pair)
-		return true;
 	if (!tlbtag_pages_take(&vcpu_of(host, agent)->cache, agent->pair, TLBTAG_PAIR_PAGES)) {
 		private_wrong(host, VMM_DRY, "VM %u vCPU %u: the fault cache is empty", agent->vm,
 			      agent->nr);
@@ -235,8 +234,9 @@ enum private_progress private_at_fault_get(struct private_host *host,
 		agent->at = AT_fault_call;
 		return PROGRESS_DONE;
 	}
-	if (!take_pair(host, agent))
-		return fail(agent, -ENOMEM);
+	/* A step of its own: one that waits changes nothing. */
+	if (!agent->has_pair)
+		return take_pair(host, agent) ? PROGRESS_DONE : fail(agent, -ENOMEM);
 	next = tlbtag_pamt_get(&host->pamt, agent->page);
 	if (next == TLBTAG_PAMT_WAIT)
 		return PROGRESS_WAITS;
@@ -291,6 +291,10 @@ static enum tdx_status link_target(struct private_host *host, struct private_age
 
 	for (uint32_t i = 0; i < target_pages(agent); i++)
 		tdx_host_flush(host->tdx, agent->page + i);
+	if (!agent->target_is_table && vm_of(host, agent)->state == VM_BUILD) {
+		status = tdx_mem_page_add(host->tdx, agent->target, agent->page);
+		return private_judge(host, agent, TDX_CALL_PAGE_ADD, status);
+	}
 	if (!agent->target_is_table) {
 		status = tdx_mem_page_aug(host->tdx, agent->target, agent->page);
 		return private_judge(host, agent, TDX_CALL_PAGE_AUG, status);

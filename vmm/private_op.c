@@ -16,6 +16,7 @@ enum argument {
 	OFFSET,
 	LENGTH,
 	LEVEL,
+	OPEN,
 	AGENT,
 	STEPS,
 	CALL,
@@ -37,7 +38,7 @@ static const uint16_t lengths[] = { 1, 2, 100, 256, 511, 512, 513, 1023, 1024, 1
 static const uint8_t refusable[] = {
 	TDX_CALL_PAGE_DEMOTE, TDX_CALL_RANGE_UNBLOCK, TDX_CALL_PAMT_ADD, TDX_CALL_PAMT_REMOVE,
 	TDX_CALL_RANGE_BLOCK, TDX_CALL_MEM_TRACK, TDX_CALL_PAGE_REMOVE, TDX_CALL_SEPT_ADD,
-	TDX_CALL_PAGE_AUG, TDX_CALL_PAGE_WBINVD,
+	TDX_CALL_PAGE_AUG, TDX_CALL_PAGE_ADD, TDX_CALL_PAGE_WBINVD,
 	TDX_CALL_VP_ENTER, TDX_CALL_MNG_CREATE, TDX_CALL_MNG_ADDCX, TDX_CALL_MNG_INIT,
 	TDX_CALL_VP_CREATE, TDX_CALL_VP_ADDCX, TDX_CALL_VP_INIT, TDX_CALL_MR_FINALIZE,
 	TDX_CALL_VP_FLUSH, TDX_CALL_MNG_VPFLUSHDONE, TDX_CALL_CACHE_WB, TDX_CALL_MNG_KEY_FREEID,
@@ -46,7 +47,7 @@ static const uint8_t refusable[] = {
 
 #define REFUSABLE (sizeof(refusable) / sizeof(refusable[0]))
 /* Of these, the first are about memory. */
-#define OF_MEMORY 10u
+#define OF_MEMORY 11u
 
 static const uint8_t refusals[] = { TDX_OPERAND_BUSY, TDX_OPERAND_INVALID,
 				    TDX_INTERRUPTED_RESTARTABLE };
@@ -60,8 +61,10 @@ static const uint8_t refusals[] = { TDX_OPERAND_BUSY, TDX_OPERAND_INVALID,
 
 /* X(function, name, about, weight, five arguments) */
 #define PRIVATE_OPS(X)                                                                          \
-	X(create, "create", "a TD is made, with its vCPUs", 40, VM, STEPS, NOTHING, NOTHING,     \
-	  NOTHING)                                                                              \
+	X(create, "create", "a TD is made, with its vCPUs; perhaps not finalised", 40, VM,       \
+	  OPEN, STEPS, NOTHING, NOTHING)                                                        \
+	X(finalize, "finalize", "a TD that was left open is finalised", 30, VM, NOTHING,         \
+	  NOTHING, NOTHING, NOTHING)                                                            \
 	X(destroy, "destroy", "a TD goes, with all that it has", 6, VM, STEPS, NOTHING, NOTHING, \
 	  NOTHING)                                                                              \
 	X(enter, "enter", "a vCPU enters the guest", 30, VM, VCPU, NOTHING, NOTHING, NOTHING)    \
@@ -103,6 +106,7 @@ PRIVATE_OPS(OP_DECLARE)
 #define NAME_OFFSET "offset"
 #define NAME_LENGTH "length"
 #define NAME_LEVEL "level"
+#define NAME_OPEN "open"
 #define NAME_AGENT "agent"
 #define NAME_STEPS "steps"
 #define NAME_CALL "call"
@@ -154,6 +158,7 @@ unsigned int private_arg_limit(const struct vmm_config *config, unsigned int kin
 	case LENGTH:
 		return LENGTHS;
 	case LEVEL:
+	case OPEN:
 		return 2;
 	case AGENT:
 		return PRIVATE_AGENTS;
@@ -261,7 +266,22 @@ static bool op_create(struct private_host *host, const uint8_t *args)
 		return false;
 	vm->state = VM_GOING;
 	private_agent_begin(host, life_of(vm), TASK_CREATE, AT_life_alloc);
-	private_agent_run(host, life_of(vm), args[1]);
+	life_of(vm)->stays_open = args[1];
+	private_agent_run(host, life_of(vm), args[2]);
+	return true;
+}
+
+/* A fault that is under way goes on as it is by then. */
+static bool op_finalize(struct private_host *host, const uint8_t *args)
+{
+	struct private_vm *vm = &host->vm[args[0]];
+	enum tdx_status status;
+
+	if (vm->state != VM_BUILD)
+		return false;
+	status = tdx_mr_finalize(host->tdx, args[0]);
+	if (private_judge(host, life_of(vm), TDX_CALL_MR_FINALIZE, status) == TDX_SUCCESS)
+		vm->state = VM_LIVE;
 	return true;
 }
 
@@ -269,7 +289,7 @@ static bool op_destroy(struct private_host *host, const uint8_t *args)
 {
 	struct private_vm *vm = &host->vm[args[0]];
 
-	if ((vm->state != VM_LIVE && vm->state != VM_DEAD) || !are_all_idle(vm))
+	if ((!has_memory(vm) && vm->state != VM_DEAD) || !are_all_idle(vm))
 		return false;
 	private_agent_begin(host, life_of(vm), TASK_DESTROY, AT_life_flush);
 	private_agent_run(host, life_of(vm), args[1]);
@@ -312,11 +332,11 @@ static bool is_mapped(struct private_vm *vm, uint64_t gfn)
 
 static bool op_fault(struct private_host *host, const uint8_t *args)
 {
-	struct private_vm *vm = live_vm(host, args);
-	struct private_agent *agent = &host->vm[args[0]].agent[args[1]];
+	struct private_vm *vm = &host->vm[args[0]];
+	struct private_agent *agent = &vm->agent[args[1]];
 	uint64_t gfn = gfn_at(args[2], args[3]);
 
-	if (!vm || !is_idle(agent) || vm->is_shared[gfn] || is_mapped(vm, gfn))
+	if (!has_memory(vm) || !is_idle(agent) || vm->is_shared[gfn] || is_mapped(vm, gfn))
 		return false;
 	tdx_vp_exit(host->tdx, args[0], args[1]);
 	private_agent_begin(host, agent, TASK_FAULT, AT_fault_fill);
@@ -426,7 +446,7 @@ static bool split(struct private_host *host, const uint8_t *args, bool is_eager)
 	struct private_agent *agent = vm ? idle_walker(vm) : NULL;
 
 	if (!agent || vm->middle[args[1]].kind != TDX_ENTRY_LEAF ||
-	    (is_eager && (!host->config.tdx.cache || private_is_old(host))))
+	    (is_eager && (!host->config.tdx.cache || host->config.tdx.old)))
 		return false;
 	private_agent_begin(host, agent, is_eager ? TASK_EAGER : TASK_SPLIT, AT_walk_mutex);
 	if (host->config.tdx.cache)

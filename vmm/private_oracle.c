@@ -200,7 +200,7 @@ static void compare_slot(struct private_host *host, struct private_vm *vm, uint3
 /* What is in nobody's hands; of a VM that is dead nothing is known. */
 static void look_at_tables(struct private_host *host, struct private_vm *vm)
 {
-	if (vm->state != VM_LIVE || vm->exclusive != PRIVATE_NOBODY || vm->shared_holders)
+	if (!has_memory(vm) || vm->exclusive != PRIVATE_NOBODY || vm->shared_holders)
 		return;
 	for (uint32_t slot = 0; slot < PRIVATE_SLOTS; slot++)
 		if (vm->touched >> slot & 1)

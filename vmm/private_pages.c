@@ -148,11 +148,15 @@ void private_page_move(struct private_host *host, tlbtag_page_t page, enum priva
 /* Whoever gets it next writes to it as it likes. */
 void private_page_free(struct private_host *host, tlbtag_page_t page, enum private_place from)
 {
-	if (is_page(host, page) && !tdx_page_is_clean(host->tdx, (uint32_t)page))
-		private_wrong(host, VMM_HARM,
-			      "page %u is freed, and the module has it or it is not clean",
-			      (unsigned int)page);
 	private_page_move(host, page, from, PLACE_FREE);
+	if (!is_page(host, page))
+		return;
+	if (tdx_page_use(host->tdx, (uint32_t)page) != TDX_USE_NONE)
+		private_wrong(host, VMM_TWICE, "page %u is freed, and the module has it",
+			      (unsigned int)page);
+	else if (!tdx_page_is_clean(host->tdx, (uint32_t)page))
+		private_wrong(host, VMM_HARM, "page %u is freed, and it is not clean",
+			      (unsigned int)page);
 }
 
 void private_page_use(struct private_host *host, tlbtag_page_t page, enum private_kind kind)

@@ -204,15 +204,6 @@ static enum private_progress run_dry(struct private_host *host, struct private_a
 	return fail(agent, -ENOMEM);
 }
 
-bool private_is_old(const struct private_host *host)
-{
-	return has_fault(host, PRIVATE_FAULT_RETRY_PAIR) ||
-	       has_fault(host, PRIVATE_FAULT_LOCK_OVER_KICK) ||
-	       has_fault(host, PRIVATE_FAULT_LEFT_BLOCKED) ||
-	       has_fault(host, PRIVATE_FAULT_PUBLISHED) ||
-	       has_fault(host, PRIVATE_FAULT_UNDO_REMOVES);
-}
-
 /*
  * With the cache the answer is exact here; a walker whose pages were taken before,
  * under the shared lock, has them.
@@ -230,7 +221,7 @@ enum private_progress private_at_walk_take(struct private_host *host,
 		private_unlock(host, agent);
 		return go(agent, AT_walk_alloc);
 	}
-	if (private_is_old(host))
+	if (host->config.tdx.old)
 		return go(agent, AT_walk_begin);
 	if (!has_kit && take_kit(host, agent))
 		return run_dry(host, agent);
@@ -255,10 +246,10 @@ enum private_progress private_at_walk_begin(struct private_host *host,
 					    struct private_agent *agent)
 {
 	aim(host, agent, agent->first[agent->first_next], TDX_2M);
-	if (private_is_old(host))
+	if (host->config.tdx.old)
 		return go(agent, AT_old_block);
 	private_sept_begin(agent, tlbtag_sept_split(&agent->op, &host->pamt, &agent->kit,
-						    &agent->where));
+						    &agent->where), false);
 	return go(agent, AT_walk_split);
 }
 
@@ -267,9 +258,7 @@ enum private_progress private_at_walk_split(struct private_host *host,
 {
 	if (agent->step != TLBTAG_SEPT_DONE)
 		return private_sept_step(host, agent);
-	agent->error = agent->op.error;
-	if (agent->op.is_dead)
-		private_kill(host, agent);
+	agent->error = private_sept_end(host, agent);
 	return go(agent, AT_walk_give);
 }
 
@@ -308,7 +297,7 @@ static void give_kit(struct private_host *host, struct private_agent *agent)
 enum private_progress private_at_walk_give(struct private_host *host,
 					   struct private_agent *agent)
 {
-	if (!private_is_old(host))
+	if (!host->config.tdx.old)
 		give_kit(host, agent);
 	if (agent->error)
 		return go(agent, AT_walk_unlock);
@@ -341,17 +330,52 @@ static int find_mapping(const struct private_vm *vm, struct private_agent *agent
 	return -1;
 }
 
+/* The next mappings, in order; all of them go with one TRACK. */
+static uint32_t find_leaves(struct private_host *host, struct private_agent *agent)
+{
+	uint32_t regions = 0;
+	uint32_t count;
+
+	for (count = 0; count < PRIVATE_LEAVES; count++) {
+		int level = find_mapping(vm_of(host, agent), agent);
+
+		if (level < 0)
+			break;
+		aim(host, agent, agent->scan, (enum tdx_level)level);
+		agent->leaf[count] = agent->where;
+		agent->leaf_gfn[count] = agent->cursor;
+		regions |= agent->regions;
+		agent->scan += level == TDX_2M ? TDX_REGION_PAGES : 1;
+	}
+	agent->regions = regions;
+	return count;
+}
+
+static enum private_progress begin_sweep(struct private_host *host, struct private_agent *agent)
+{
+	uint32_t count = find_leaves(host, agent);
+	enum tlbtag_sept_step step;
+
+	if (count == 0)
+		return go(agent, AT_walk_apply);
+	step = tlbtag_sweep_begin(&agent->sweep, &host->pamt, agent->leaf, count);
+	private_sept_begin(agent, step, true);
+	return go(agent, AT_walk_zapping);
+}
+
 enum private_progress private_at_walk_zap(struct private_host *host, struct private_agent *agent)
 {
 	int level;
 
 	if (agent->task == TASK_SPLIT)
 		return go(agent, AT_walk_unlock);
+	if (host->config.tdx.sweep)
+		return begin_sweep(host, agent);
 	level = find_mapping(vm_of(host, agent), agent);
 	if (level < 0)
 		return go(agent, AT_walk_apply);
 	aim(host, agent, agent->scan, (enum tdx_level)level);
-	private_sept_begin(agent, tlbtag_sept_zap(&agent->op, &host->pamt, &agent->where));
+	private_sept_begin(agent, tlbtag_sept_zap(&agent->op, &host->pamt, &agent->where), false);
 	return go(agent, AT_walk_zapping);
 }
 
@@ -360,9 +384,7 @@ enum private_progress private_at_walk_zapping(struct private_host *host,
 {
 	if (agent->step != TLBTAG_SEPT_DONE)
 		return private_sept_step(host, agent);
-	agent->error = agent->op.error;
-	if (agent->op.is_dead)
-		private_kill(host, agent);
+	agent->error = private_sept_end(host, agent);
 	return go(agent, agent->error ? AT_walk_unlock : AT_walk_zap);
 }
 

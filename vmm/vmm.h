@@ -100,6 +100,9 @@ const char *vmm_policy_name(unsigned int policy);
  * struct vmm_private - the same of a world of TDX guests (private.h)
  * @dynamic_pamt: 4 KiB pages need metadata pages
  * @cache: splits get their pages from a shared cache, else by reservation
+ * @old: splits take the path of the third version of Linux' patches, mended; needs
+ *	@cache
+ * @sweep: several leaves are removed with one TRACK, else each with its own
  * @huge: guest memory may be mapped by 2 MiB
  * @near: tables are allocated close to each other: few regions, many uses
  * @contended: whatever vCPUs in the guest can make busy is busy
@@ -113,6 +116,8 @@ const char *vmm_policy_name(unsigned int policy);
 struct vmm_private {
 	bool dynamic_pamt;
 	bool cache;
+	bool old;
+	bool sweep;
 	bool huge;
 	bool near;
 	bool contended;
