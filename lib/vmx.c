@@ -349,7 +349,8 @@ enum tlbtag_vmx_fail tlbtag_vmx_invept(struct tlbtag_vcpu *vcpu,
 	for (i = 0; i < vcpu->l2_count; i++)
 		if (tlbtag_vmx_invept_hits(invept, vcpu->space[1 + i].eptp12) &&
 		    TLBTAG_RULE(INVEPT_MATCH))
-			tlbtag_vcpu_owe(vcpu, &vcpu->l2[i].ctx, TLBTAG_FLUSH_TAG, TLBTAG_WHY_INVEPT);
+			tlbtag_vcpu_owe(vcpu, &vcpu->l2[i].ctx, TLBTAG_FLUSH_TAG,
+					TLBTAG_WHY_INVEPT);
 	return TLBTAG_VMX_OK;
 }
 TLBTAG_EXPORT(tlbtag_vmx_invept);
