@@ -934,13 +934,15 @@ static void fault(struct world *world, uint32_t nr, uint32_t choice)
 {
 	struct mapper *mapper = &world->mapper;
 	struct slot *slot = &mapper->slot[nr];
-	bool is_small = world->has_pair[nr] || choice % 4 == 2;
+	bool has_table = slot->mirror == MAPPING_TABLE;
+	/* A pair that could not be removed is in the way of 2 MiB. */
+	bool is_small = (world->has_pair[nr] && !has_table) || choice % 4 == 2;
 	struct tlbtag_large_fault fault = {
 		.gfn = nr * TLBTAG_REGION_PAGES + (choice & 1 ? 511 : 100),
 		.backing = is_small ? TLBTAG_LEVEL_4K : TLBTAG_LEVEL_2M,
 		.accept = choice & 4 ? TLBTAG_LEVEL_2M : TLBTAG_LEVEL_1G,
 		.is_building = choice % 4 == 3,
-		.has_table = slot->mirror == MAPPING_TABLE,
+		.has_table = has_table,
 	};
 	enum tlbtag_near near = TLBTAG_NEAR_AWAY;
 
