@@ -50,6 +50,10 @@ u32 kvm_tags_guest_asids(u32 asids);
 ssize_t kvm_tags_stats_read(struct kvm_vcpu *vcpu, char __user *buffer, size_t size,
 			    loff_t *offset);
 
+/* In debug builds: did only one level enter with this root? */
+bool kvm_tags_roots_alike(void);
+void kvm_tags_root_entered(struct kvm_vcpu *vcpu);
+
 /* At every nested transition, where direct roots are the rule; they have no age. */
 static inline void kvm_tags_root_used(struct kvm_vcpu *vcpu)
 {
