@@ -68,6 +68,9 @@ static void draw(struct seed *seed, struct vmm_config *config)
 	tdx->interruptible = seed_chance(seed, 1, 8);
 	tdx->small = (uint8_t)(1 + seed_below(seed, 8));
 	tdx->regions = (uint8_t)(tdx->small + 2 + seed_below(seed, 6));
+	tdx->yield = seed_chance(seed, 1, 2);
+	tdx->careless = seed_chance(seed, 1, 4);
+	tdx->ragged = seed_chance(seed, 1, 4);
 }
 
 const struct check_world *check_world_private(void)

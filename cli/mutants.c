@@ -104,7 +104,7 @@ static void add_mutant(struct mutants *mutants, const struct mutant *mutant)
 
 static void list_rules(struct mutants *mutants, const struct check_world *world)
 {
-	for (uint32_t i = 0; i < TLBTAG_RULE_END; i++)
+	for (uint32_t i = 0; i < TLBTAG_RULE_ALL; i++)
 		if (config_has_rule(world, i))
 			add_mutant(mutants, &(struct mutant){ world, MUTANT_RULE, "rule_off", i,
 							      config_rule_name(i),
@@ -122,7 +122,7 @@ static void list_faults(struct mutants *mutants, const struct check_world *world
 /* All rules first. */
 static bool list_mutants(struct mutants *mutants)
 {
-	size_t count = TLBTAG_RULE_END + mutants->worlds[0]->fault_count +
+	size_t count = TLBTAG_RULE_ALL + mutants->worlds[0]->fault_count +
 		       mutants->worlds[1]->fault_count;
 
 	mutants->list = calloc(count, sizeof(*mutants->list));

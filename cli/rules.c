@@ -16,7 +16,6 @@ static const struct {
 #define RULE_ROW(id, statement, source) { #id, statement, source },
 	TLBTAG_RULES(RULE_ROW)
 	TLBTAG_SEPT_RULES(RULE_ROW)
-	TLBTAG_RANGE_RULES(RULE_ROW)
 #undef RULE_ROW
 };
 

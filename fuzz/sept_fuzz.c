@@ -5,13 +5,17 @@
  * steps, and the bytes say what the TDX module answers and which allocation fails.
  *
  * A byte's two low bits name the actor, the others what it does: how its step
- * ends, or what it begins. The first byte chooses the design. When the bytes are
- * used up everything is finished and torn down with no more failures.
+ * ends, or what it begins. The first byte chooses the design, and whether mappings are
+ * made and go by the plans for sizes and ranges (large.h, convert.h), too. When the
+ * bytes are used up everything is finished and torn down with no more failures.
  *
- * Who has each page, what the module has and how often each region is used is
- * kept here as well, and compared.
+ * Who has each page, what the module has, how often each region is used and what the
+ * guest has chosen is kept here as well, and compared.
  */
+#include <tlbtag/account.h>
 #include <tlbtag/control.h>
+#include <tlbtag/convert.h>
+#include <tlbtag/large.h>
 #include <tlbtag/sept.h>
 #include <tlbtag/supply.h>
 #include <tlbtag/sweep.h>
@@ -30,6 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define CONTROLS 8u
 #define TURNS_MAX 100000u
 #define LEAVES 3u /* of a sweep */
+#define GFNS (SLOTS * TLBTAG_REGION_PAGES)
+#define DEMOTE_IS_WHOLE (UINT64_C(1) << 51) /* of TDX_FEATURES0 */
 
 /* Where a page of the host is. */
 enum place {
@@ -50,6 +56,7 @@ struct slot {
 	enum mapping mirror;
 	bool mapped[TLBTAG_REGION_PAGES];
 	uint64_t sept_page;
+	bool is_chosen; /* 4 KiB, by the guest */
 };
 
 /* A page of S-EPT that a fault links, and its use. */
@@ -81,6 +88,24 @@ struct leaf {
 	bool published;
 };
 
+struct range {
+	uint64_t begin;
+	uint64_t end;
+};
+
+/* A conversion, and what it did. */
+struct converter {
+	struct tlbtag_convert op;
+	struct range range;
+	bool is_running;
+	bool waits; /* for the split or removal that is its step */
+	bool sweeps;
+	bool is_locked;
+	bool has_removed;
+	bool split_failed;
+	uint32_t splits;
+};
+
 struct mapper {
 	struct tlbtag_supply supply;
 	struct tlbtag_reserve reserve;
@@ -104,6 +129,9 @@ struct mapper {
 	struct tlbtag_sweep sweep;
 	struct tlbtag_sept_where list[LEAVES];
 	struct leaf leaf[LEAVES];
+	struct converter converter;
+	struct tlbtag_large large;
+	uint64_t large_words[1];
 };
 
 struct world {
@@ -114,6 +142,10 @@ struct world {
 	bool has_pair[REGIONS];
 	uint8_t place[PAGES];
 	uint8_t kind[PAGES];
+	struct tlbtag_account account;
+	uint32_t held[TLBTAG_KINDS];
+	uint32_t held_max[TLBTAG_KINDS];
+	bool has_ranges;
 	uint32_t next;
 	struct mapper mapper;
 	struct linker linker;
@@ -164,6 +196,9 @@ static tlbtag_page_t page_alloc(struct world *world, enum tlbtag_page_kind kind,
 			continue;
 		world->place[page] = PLACE_HELD;
 		world->kind[page] = (uint8_t)kind;
+		if (++world->held[kind] > world->held_max[kind])
+			world->held_max[kind] = world->held[kind];
+		require(!tlbtag_account_charge(&world->account, kind, 1));
 		return pfn_of(page);
 	}
 	return TLBTAG_PAGE_NONE;
@@ -171,7 +206,11 @@ static tlbtag_page_t page_alloc(struct world *world, enum tlbtag_page_kind kind,
 
 static void page_free(struct world *world, tlbtag_page_t page)
 {
+	enum tlbtag_page_kind kind = (enum tlbtag_page_kind)world->kind[page_at(page)];
+
 	move(world, page, PLACE_HELD, PLACE_FREE);
+	world->held[kind]--;
+	require(!tlbtag_account_uncharge(&world->account, kind, 1));
 }
 
 /* --- the module -------------------------------------------------------------------- */
@@ -453,12 +492,25 @@ static void demoted(struct world *world)
 	mapper->blocked = false;
 }
 
+/* R2, R3: of a conversion, exactly its range, and nothing once a split has failed. */
+static void may_go(struct mapper *mapper, uint64_t gfn, uint64_t pages)
+{
+	struct converter *converter = &mapper->converter;
+
+	if (!converter->is_running)
+		return;
+	require(gfn >= converter->range.begin && gfn + pages <= converter->range.end);
+	require(converter->is_locked && !converter->split_failed);
+	converter->has_removed = true;
+}
+
 static void removed(struct world *world)
 {
 	struct mapper *mapper = &world->mapper;
 	struct slot *slot = slot_of(mapper);
 	bool is_small = mapper->op.where.level == TLBTAG_LEVEL_4K;
 
+	may_go(mapper, mapper->gfn, is_small ? 1 : TLBTAG_REGION_PAGES);
 	require(mapper->blocked && mapper->tracked && mapper->kicked);
 	if (is_small) {
 		slot->mapped[mapper->gfn % TLBTAG_REGION_PAGES] = false;
@@ -591,6 +643,7 @@ static void sweep_removed(struct world *world, const struct leaf *leaf, uint64_t
 {
 	struct slot *slot = &world->mapper.slot[region_of(gfn)];
 
+	may_go(&world->mapper, gfn, 1);
 	require(leaf->blocked && leaf->kicked && slot->mapped[gfn % TLBTAG_REGION_PAGES]);
 	slot->mapped[gfn % TLBTAG_REGION_PAGES] = false;
 	count_use(world, gfn, -1);
@@ -684,6 +737,17 @@ static void sweep_step(struct world *world, uint32_t choice)
 		sweep_done(mapper);
 }
 
+static void mapper_start_sweep(struct world *world, uint32_t count)
+{
+	struct mapper *mapper = &world->mapper;
+
+	memset(mapper->leaf, 0, sizeof(mapper->leaf));
+	mapper->is_sweep = true;
+	mapper->is_running = true;
+	mapper->may_fail = false;
+	tlbtag_sweep_begin(&mapper->sweep, &world->pamt, mapper->list, count);
+}
+
 /* The first leaves below a table. */
 static void mapper_sweep(struct world *world, uint32_t nr)
 {
@@ -697,13 +761,8 @@ static void mapper_sweep(struct world *world, uint32_t nr)
 				.guest_pfn = nr * TLBTAG_REGION_PAGES + page,
 				.level = TLBTAG_LEVEL_4K,
 			};
-	if (count == 0)
-		return;
-	memset(mapper->leaf, 0, sizeof(mapper->leaf));
-	mapper->is_sweep = true;
-	mapper->is_running = true;
-	mapper->may_fail = false;
-	tlbtag_sweep_begin(&mapper->sweep, &world->pamt, mapper->list, count);
+	if (count)
+		mapper_start_sweep(world, count);
 }
 
 /* --- splits and removals, one by one -------------------------------------------------------- */
@@ -741,8 +800,10 @@ static bool take_kit(struct world *world)
 
 	mapper->kit = (struct tlbtag_kit){ .sept = TLBTAG_PAGE_NONE };
 	if (mapper->supply.design == TLBTAG_SUPPLY_RESERVE) {
+		/* A conversion's was complete when it began. */
 		if (!mapper->is_reserved ||
-		    tlbtag_reserve_wants(&mapper->reserve) != TLBTAG_KIND_NONE)
+		    (!mapper->converter.is_running &&
+		     tlbtag_reserve_wants(&mapper->reserve) != TLBTAG_KIND_NONE))
 			return false;
 		require(tlbtag_reserve_take(&mapper->reserve, &mapper->kit) == 0);
 		return true;
@@ -776,6 +837,12 @@ static bool first_mapped(const struct slot *slot, uint64_t *page)
 	return false;
 }
 
+static void mapper_zap_leaf(struct world *world, const struct tlbtag_sept_where *where)
+{
+	tlbtag_sept_zap(&world->mapper.op, &world->pamt, where);
+	mapper_start(world, where->guest_pfn, false);
+}
+
 static void mapper_zap(struct world *world, uint32_t nr)
 {
 	struct mapper *mapper = &world->mapper;
@@ -788,8 +855,7 @@ static void mapper_zap(struct world *world, uint32_t nr)
 		return;
 	where.level = slot->mirror == MAPPING_2M ? TLBTAG_LEVEL_2M : TLBTAG_LEVEL_4K;
 	where.guest_pfn += page;
-	tlbtag_sept_zap(&mapper->op, &world->pamt, &where);
-	mapper_start(world, where.guest_pfn, false);
+	mapper_zap_leaf(world, &where);
 }
 
 /* 2 MiB are mapped, which uses no region; an empty table is first taken away. */
@@ -851,13 +917,317 @@ static void mapper_top_up(struct world *world, uint32_t count)
 	}
 }
 
+static void mapper_supply(struct world *world, uint32_t choice)
+{
+	if (world->mapper.supply.design == TLBTAG_SUPPLY_CACHE)
+		mapper_top_up(world, choice);
+	else if (choice == 0)
+		mapper_end_reserve(world);
+	else
+		mapper_reserve(world, choice);
+}
+
+/* --- sizes ---------------------------------------------------------------------------------- */
+
+/* A fault, also while a conversion has dropped the lock. G2: whatever forbids 2 MiB. */
+static void fault(struct world *world, uint32_t nr, uint32_t choice)
+{
+	struct mapper *mapper = &world->mapper;
+	struct slot *slot = &mapper->slot[nr];
+	bool has_table = slot->mirror == MAPPING_TABLE;
+	/* A pair that could not be removed is in the way of 2 MiB. */
+	bool is_small = (world->has_pair[nr] && !has_table) || choice % 4 == 2;
+	struct tlbtag_large_fault fault = {
+		.gfn = nr * TLBTAG_REGION_PAGES + (choice & 1 ? 511 : 100),
+		.backing = is_small ? TLBTAG_LEVEL_4K : TLBTAG_LEVEL_2M,
+		.accept = choice & 4 ? TLBTAG_LEVEL_2M : TLBTAG_LEVEL_1G,
+		.is_building = choice % 4 == 3,
+		.has_table = has_table,
+	};
+	enum tlbtag_near near = TLBTAG_NEAR_AWAY;
+
+	if (mapper->converter.is_running)
+		near = tlbtag_convert_near(&mapper->converter.op, fault.gfn);
+	fault.is_edge = near == TLBTAG_NEAR_EDGE;
+	if (slot->mirror == MAPPING_2M || near == TLBTAG_NEAR_INSIDE ||
+	    tlbtag_large_level(&mapper->large, &fault) == TLBTAG_LEVEL_4K)
+		return;
+	require(slot->mirror == MAPPING_NONE && !is_small && choice % 4 < 2);
+	require(!slot->is_chosen && mapper->large.begin <= nr * TLBTAG_REGION_PAGES);
+	slot->secure = slot->mirror = MAPPING_2M;
+}
+
+/* G1, G3: a guest that accepts 4 KiB is answered as often as it does. */
+static void accept(struct world *world, uint32_t nr)
+{
+	struct mapper *mapper = &world->mapper;
+	struct slot *slot = &mapper->slot[nr];
+	bool is_large = slot->mirror == MAPPING_2M;
+	const struct tlbtag_large_fault fault = { .gfn = nr * TLBTAG_REGION_PAGES + 107,
+						  .accept = TLBTAG_LEVEL_4K };
+	bool is_new = tlbtag_large_accept_is_new(&mapper->large, &fault, is_large);
+
+	require(is_new == (is_large || !slot->is_chosen));
+	if (!is_new)
+		return;
+	slot->is_chosen = true;
+	require((tlbtag_large_accept(&mapper->large, &fault, is_large) == TLBTAG_LARGE_SPLIT) ==
+		is_large);
+	require(tlbtag_large_is_inhibited(&mapper->large, fault.gfn));
+	mapper_split(world, nr);
+}
+
+static void inhibit(struct mapper *mapper, const struct range *range)
+{
+	tlbtag_large_inhibit(&mapper->large, range->begin, range->end);
+	for (uint64_t gfn = range->begin; gfn < range->end; gfn++)
+		mapper->slot[region_of(gfn)].is_chosen |= gfn >= mapper->large.begin;
+}
+
+/* --- ranges --------------------------------------------------------------------------------- */
+
+static const struct range ranges[] = {
+	{ 0, GFNS }, { 0, 512 }, { 1, 511 }, { 100, 612 },
+	{ 511, 513 }, { 512, GFNS }, { 256, GFNS }, { 0, 1 },
+};
+
+static bool find_leaf(const struct mapper *mapper, uint64_t from, uint64_t to,
+		      struct tlbtag_leaf *leaf)
+{
+	for (uint64_t gfn = from; gfn < to; gfn++) {
+		const struct slot *slot = &mapper->slot[region_of(gfn)];
+		uint64_t page = gfn % TLBTAG_REGION_PAGES;
+
+		*leaf = (struct tlbtag_leaf){ gfn, TLBTAG_LEVEL_4K };
+		if (slot->mirror == MAPPING_2M)
+			*leaf = (struct tlbtag_leaf){ gfn - page, TLBTAG_LEVEL_2M };
+		if (slot->mirror == MAPPING_2M ||
+		    (slot->mirror == MAPPING_TABLE && slot->mapped[page]))
+			return true;
+	}
+	return false;
+}
+
+static uint32_t ends_within(const struct range *range)
+{
+	bool at_begin = range->begin % TLBTAG_REGION_PAGES != 0;
+	bool at_end = range->end % TLBTAG_REGION_PAGES != 0;
+	bool is_same = region_of(range->begin) == region_of(range->end);
+
+	return at_begin && at_end && is_same ? 1 : (uint32_t)at_begin + at_end;
+}
+
+static void convert_begin(struct world *world, const struct range *range, bool sweeps)
+{
+	struct converter *converter = &world->mapper.converter;
+
+	*converter = (struct converter){ .range = *range, .sweeps = sweeps, .is_running = true };
+	tlbtag_convert_begin(&converter->op, range->begin, range->end);
+	/* R1 */
+	require(converter->op.splits == ends_within(range));
+}
+
+static bool wants_pages(const struct mapper *mapper)
+{
+	if (mapper->supply.design == TLBTAG_SUPPLY_CACHE)
+		return tlbtag_supply_need_topup(&mapper->supply);
+	return tlbtag_reserve_wants(&mapper->reserve) != TLBTAG_KIND_NONE;
+}
+
+static int convert_reserve(struct world *world, bool fails)
+{
+	struct mapper *mapper = &world->mapper;
+	bool is_cache = mapper->supply.design == TLBTAG_SUPPLY_CACHE;
+
+	mapper_end_reserve(world);
+	if (!is_cache)
+		require(!tlbtag_reserve_begin(&mapper->supply, &mapper->reserve,
+					      mapper->converter.op.splits));
+	mapper->is_reserved = !is_cache;
+	while (wants_pages(mapper)) {
+		enum tlbtag_page_kind kind =
+			is_cache ? TLBTAG_KIND_PAMT : tlbtag_reserve_wants(&mapper->reserve);
+		tlbtag_page_t page = page_alloc(world, kind, fails);
+
+		if (page == TLBTAG_PAGE_NONE)
+			return -ENOMEM;
+		require(is_cache ? tlbtag_supply_add(&mapper->supply, page) :
+				   tlbtag_reserve_add(&mapper->reserve, kind, page));
+	}
+	return 0;
+}
+
+/* The lock is dropped if that is chosen, and others go on. */
+static void convert_find(struct world *world, uint32_t choice)
+{
+	struct mapper *mapper = &world->mapper;
+	struct tlbtag_convert *op = &mapper->converter.op;
+	struct tlbtag_leaf leaf;
+
+	if (choice % 4 == 3)
+		fault(world, choice / 4 % SLOTS, choice / 8);
+	else
+		tlbtag_convert_found(op, find_leaf(mapper, op->from, op->to, &leaf) ? &leaf : NULL);
+}
+
+/* S4: a kit that was reserved is there. */
+static void convert_split(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+	struct converter *converter = &mapper->converter;
+
+	require(++converter->splits <= converter->op.splits && !converter->has_removed);
+	converter->waits = true;
+	mapper_split(world, region_of(converter->op.leaf.gfn));
+	if (mapper->is_running)
+		return;
+	require(mapper->supply.design == TLBTAG_SUPPLY_CACHE);
+	converter->waits = false;
+	converter->splits--;
+	converter->split_failed = !wants_pages(mapper);
+	tlbtag_convert_next(&converter->op, converter->split_failed ? -ENOMEM : -EAGAIN);
+}
+
+/* A large leaf goes by itself. */
+static void convert_zap(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+	const struct tlbtag_convert *op = &mapper->converter.op;
+	struct tlbtag_leaf leaf = op->leaf;
+	uint32_t count = 0;
+
+	mapper->converter.waits = true;
+	if (!mapper->converter.sweeps || leaf.level == TLBTAG_LEVEL_2M) {
+		mapper_zap_leaf(world, &(struct tlbtag_sept_where){ .guest_pfn = leaf.gfn,
+								    .level = leaf.level });
+		return;
+	}
+	do {
+		mapper->list[count++] = (struct tlbtag_sept_where){ .guest_pfn = leaf.gfn,
+								    .level = leaf.level };
+	} while (count < LEAVES && find_leaf(mapper, leaf.gfn + 1, op->to, &leaf) &&
+		 leaf.level == TLBTAG_LEVEL_4K && tlbtag_convert_takes(op, &leaf));
+	mapper_start_sweep(world, count);
+}
+
+/* Its split or removal is over. */
+static void convert_went(struct world *world)
+{
+	struct mapper *mapper = &world->mapper;
+	struct converter *converter = &mapper->converter;
+	const struct tlbtag_sweep *sweep = &mapper->sweep;
+
+	converter->waits = false;
+	if (mapper->is_sweep) {
+		bool is_all = sweep->removed == sweep->count;
+
+		tlbtag_convert_swept(&converter->op, sweep->error,
+				     mapper->list[is_all ? sweep->count - 1 : sweep->removed]
+					     .guest_pfn + is_all);
+		return;
+	}
+	converter->split_failed |= mapper->is_split && mapper->op.error;
+	tlbtag_convert_next(&converter->op, mapper->op.error);
+}
+
+/* R4: all of the range is gone; or there is a reason. */
+static void convert_done(struct mapper *mapper)
+{
+	struct converter *converter = &mapper->converter;
+	int error = converter->op.error;
+	struct tlbtag_leaf leaf;
+
+	converter->is_running = false;
+	require(!converter->is_locked && error != -EINVAL && error != -EAGAIN);
+	require(error || !converter->split_failed);
+	if (!error)
+		require(!find_leaf(mapper, converter->range.begin, converter->range.end, &leaf));
+}
+
+static void convert_step(struct world *world, uint32_t choice)
+{
+	struct mapper *mapper = &world->mapper;
+	struct tlbtag_convert *op = &mapper->converter.op;
+
+	switch (op->step) {
+	case TLBTAG_CONVERT_RESERVE:
+		tlbtag_convert_next(op, convert_reserve(world, choice % 8 == 7));
+		break;
+	case TLBTAG_CONVERT_LOCK:
+	case TLBTAG_CONVERT_UNLOCK:
+		mapper->converter.is_locked = op->step == TLBTAG_CONVERT_LOCK;
+		tlbtag_convert_next(op, 0);
+		break;
+	case TLBTAG_CONVERT_FIND:
+		convert_find(world, choice);
+		break;
+	case TLBTAG_CONVERT_SPLIT:
+		convert_split(world);
+		break;
+	case TLBTAG_CONVERT_ZAP:
+		convert_zap(world);
+		break;
+	case TLBTAG_CONVERT_DONE:
+		break;
+	}
+}
+
+static void convert_turn(struct world *world, uint32_t choice)
+{
+	struct converter *converter = &world->mapper.converter;
+
+	if (converter->waits)
+		convert_went(world);
+	else
+		convert_step(world, choice);
+	if (converter->op.step == TLBTAG_CONVERT_DONE)
+		convert_done(&world->mapper);
+}
+
+/* --- what begins ---------------------------------------------------------------------------- */
+
+/* The same by the plans for sizes and ranges. */
+static void mapper_begin_range(struct world *world, uint32_t choice)
+{
+	struct mapper *mapper = &world->mapper;
+	uint32_t what = choice / 8;
+	const struct range *range = &ranges[what % (sizeof(ranges) / sizeof(ranges[0]))];
+
+	switch (choice % 8) {
+	case 0:
+		fault(world, what % SLOTS, what / 2);
+		break;
+	case 1:
+		mapper_split(world, what % SLOTS);
+		break;
+	case 2:
+		accept(world, what % SLOTS);
+		break;
+	case 3:
+		mapper_supply(world, what);
+		break;
+	case 4:
+	case 5:
+		convert_begin(world, range, choice & 1);
+		break;
+	case 6:
+		inhibit(mapper, range);
+		break;
+	default:
+		mapper_zap(world, what % SLOTS);
+	}
+}
+
 static void mapper_begin(struct world *world, uint32_t choice)
 {
-	bool is_cache = world->mapper.supply.design == TLBTAG_SUPPLY_CACHE;
 	uint32_t nr = choice / 4 % SLOTS;
 
 	if (world->mapper.is_dead)
 		return;
+	if (world->has_ranges) {
+		mapper_begin_range(world, choice);
+		return;
+	}
 	switch (choice % 4) {
 	case 0:
 		mapper_map(world, nr);
@@ -872,19 +1242,21 @@ static void mapper_begin(struct world *world, uint32_t choice)
 			mapper_zap(world, nr);
 		break;
 	default:
-		if (is_cache)
-			mapper_top_up(world, choice / 4);
-		else if (choice / 4 == 0)
-			mapper_end_reserve(world);
-		else
-			mapper_reserve(world, choice / 4);
+		mapper_supply(world, choice / 4);
 	}
+}
+
+static bool mapper_is_idle(const struct mapper *mapper)
+{
+	return !mapper->is_running && !mapper->converter.is_running;
 }
 
 static void mapper_turn(struct world *world, uint32_t choice)
 {
 	if (world->mapper.is_running)
 		mapper_step(world, choice);
+	else if (world->mapper.converter.is_running)
+		convert_turn(world, choice);
 	else
 		mapper_begin(world, choice);
 }
@@ -903,8 +1275,17 @@ static void turn(struct world *world, uint32_t actor, uint32_t choice)
 
 static bool is_quiet(const struct world *world)
 {
-	return !world->mapper.is_running && linker_is_idle(world) &&
+	return mapper_is_idle(&world->mapper) && linker_is_idle(world) &&
 	       !world->controller[0].is_running && !world->controller[1].is_running;
+}
+
+/* A1, A2. */
+static void check_account(const struct world *world)
+{
+	for (uint32_t kind = TLBTAG_KIND_SEPT; kind < TLBTAG_KINDS; kind++) {
+		require(world->account.now[kind] == world->held[kind]);
+		require(world->account.max[kind] == world->held_max[kind]);
+	}
 }
 
 /* D1, D2 when nobody is at it; S1 always. */
@@ -914,6 +1295,7 @@ static void check(const struct world *world)
 
 	require(cache->added + cache->given == cache->count + cache->taken + cache->drained);
 	require(tlbtag_sim_warnings() == 0);
+	check_account(world);
 	for (uint32_t region = 0; region < REGIONS && is_quiet(world); region++) {
 		uint64_t pfn = (uint64_t)region * TLBTAG_REGION_PAGES;
 
@@ -927,7 +1309,7 @@ static void finish(struct world *world)
 {
 	for (uint32_t turns = 0; !is_quiet(world); turns++) {
 		require(turns < TURNS_MAX);
-		if (world->mapper.is_running)
+		if (!mapper_is_idle(&world->mapper))
 			turn(world, 0, 0);
 		if (!linker_is_idle(world))
 			turn(world, 1, 0);
@@ -1018,7 +1400,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool is_cache = size && data[0] & 1;
 
 	require(world != NULL);
+	world->has_ranges = size && data[0] & 2;
 	tlbtag_sim_warnings_reset();
+	/* A slot may begin within 2 MiB. */
+	require(!tlbtag_large_init(&world->mapper.large, size && data[0] & 4 ? 100 : 0, GFNS,
+				   DEMOTE_IS_WHOLE, world->mapper.large_words));
 	require(!tlbtag_pamt_init(&world->pamt, 0, REGIONS, world->words));
 	require(!tlbtag_pages_init(&world->linker.cache, tlbtag_pages_fault_min(true, 3)));
 	tlbtag_supply_init(&world->mapper.supply,

@@ -11,6 +11,14 @@
 
 /* --- the mirror ------------------------------------------------------------ */
 
+uint32_t private_pages_of(enum tdx_level level)
+{
+	static const uint32_t pages[] = { 1, TDX_REGION_PAGES,
+					  TDX_REGION_PAGES * PRIVATE_SLOTS_PER_TABLE };
+
+	return pages[level];
+}
+
 struct private_entry *private_entry_at(struct private_vm *vm, struct tdx_where where)
 {
 	uint64_t slot = where.gfn / TDX_REGION_PAGES;
@@ -72,7 +80,8 @@ void private_unlock(struct private_host *host, struct private_agent *agent)
 void private_agent_begin(struct private_host *host, struct private_agent *agent,
 			 enum private_task task, enum private_at at)
 {
-	const struct private_agent who = { .nr = agent->nr, .vm = agent->vm };
+	const struct private_agent who = { .nr = agent->nr, .vm = agent->vm,
+					   .accept = TLBTAG_LEVEL_1G };
 
 	*agent = who;
 	agent->task = task;
@@ -83,7 +92,9 @@ void private_agent_begin(struct private_host *host, struct private_agent *agent,
 /* It failed; was there a reason? */
 void private_agent_end(struct private_host *host, struct private_agent *agent)
 {
-	if (agent->error == -EIO && agent->refused == host->refused)
+	bool is_odd = agent->error == -EINVAL && !agent->is_excused;
+
+	if (is_odd || (agent->error == -EIO && agent->refused == host->refused))
 		private_wrong(host, VMM_REFUSED,
 			      "VM %u: an operation failed, and no error was injected", agent->vm);
 	agent->task = TASK_NONE;

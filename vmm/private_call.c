@@ -181,23 +181,14 @@ static enum tdx_status sept_demote(struct private_host *host, struct private_age
 	return status;
 }
 
-static bool is_meant(const struct private_agent *agent)
-{
-	return agent->cursor >= agent->begin && agent->cursor + page_count(agent) <= agent->end;
-}
-
 static enum tdx_status sept_remove(struct private_host *host, struct private_agent *agent)
 {
 	enum tdx_status status = tdx_mem_page_remove(host->tdx, where_of(agent));
 
 	status = private_judge(host, agent, TDX_CALL_PAGE_REMOVE, status);
 	touch(host, agent);
-	if (status == TDX_SUCCESS && !is_meant(agent))
-		private_wrong(host, VMM_GONE,
-			      "VM %u: guest pages %u to %u go, but only %u to %u are meant to",
-			      agent->vm, (unsigned int)agent->cursor,
-			      (unsigned int)agent->cursor + page_count(agent) - 1,
-			      (unsigned int)agent->begin, (unsigned int)agent->end - 1);
+	if (status == TDX_SUCCESS)
+		private_look_at_removal(host, agent, page_count(agent));
 	return status;
 }
 

@@ -8,6 +8,9 @@
 #include <string.h>
 
 #define REGIONS_MIN 3u
+/* Memory that begins and ends within 2 MiB. */
+#define RAGGED_BEGIN 100u
+#define RAGGED_END (PRIVATE_GFNS - TDX_REGION_PAGES / 2)
 
 const struct vmm_fault private_faults[] = {
 #define FAULT_ROW(id, name, statement, source, rule)                                            \
@@ -66,7 +69,7 @@ const char *private_config_check(const struct vmm_config *config)
 	if (!config->tdx.small || config->tdx.small >= config->tdx.regions)
 		return "small must be 1 or more, and less than regions";
 	if (config->rule_off != UINT32_MAX &&
-	    (config->rule_off < TLBTAG_RULE_COUNT || config->rule_off >= TLBTAG_RULE_END))
+	    (config->rule_off < TLBTAG_RULE_COUNT || config->rule_off >= TLBTAG_RULE_ALL))
 		return "rule_off must be a rule of private memory";
 	if (config->fault != VMM_FAULT_NONE && config->fault >= PRIVATE_FAULT_COUNT)
 		return "there is no such fault";
@@ -98,6 +101,14 @@ static void module_config(const struct vmm_config *config, struct tdx_config *mo
 
 /* --- VMs and hosts --------------------------------------------------------- */
 
+/* What the host takes the module for. */
+static uint64_t features_of(const struct private_host *host)
+{
+	uint64_t features = tdx_features(host->tdx);
+
+	return has_fault(host, PRIVATE_FAULT_INTERRUPTED) ? UINT64_MAX : features;
+}
+
 void private_vm_reset(struct private_host *host, struct private_vm *vm)
 {
 	uint8_t nr = (uint8_t)(vm - host->vm);
@@ -108,6 +119,9 @@ void private_vm_reset(struct private_host *host, struct private_vm *vm)
 	vm->nr = nr;
 	vm->exclusive = PRIVATE_NOBODY;
 	vm->mutex = PRIVATE_NOBODY;
+	vm->begin = host->config.tdx.ragged ? RAGGED_BEGIN : 0;
+	vm->end = host->config.tdx.ragged ? RAGGED_END : PRIVATE_GFNS;
+	tlbtag_large_init(&vm->large, vm->begin, vm->end, features_of(host), vm->large_words);
 	tlbtag_supply_init(&vm->supply, host->config.tdx.cache ? TLBTAG_SUPPLY_CACHE :
 								 TLBTAG_SUPPLY_RESERVE,
 			   is_dynamic);

@@ -15,7 +15,10 @@
 
 #include "../machine/tdx.h"
 
+#include <tlbtag/account.h>
 #include <tlbtag/control.h>
+#include <tlbtag/convert.h>
+#include <tlbtag/large.h>
 #include <tlbtag/pages.h>
 #include <tlbtag/pamt.h>
 #include <tlbtag/rules.h>
@@ -64,10 +67,13 @@ enum private_kind {
 	KIND_GUEST,
 };
 
+#define PRIVATE_KINDS 4u
+
 struct private_page {
 	uint8_t place;
 	uint8_t kind;
-	uint8_t vm; /* that it was charged to; NOBODY: to none */
+	uint8_t vm; /* that it was allocated for */
+	bool is_charged;
 };
 
 /* --- page tables ------------------------------------------------------------------ */
@@ -88,6 +94,7 @@ enum private_task {
 	TASK_PUNCH,
 	TASK_SPLIT,
 	TASK_EAGER,
+	TASK_ACCEPT, /* of a vCPU, by which something has to be split */
 	TASK_CREATE,
 	TASK_DESTROY,
 };
@@ -96,9 +103,12 @@ enum private_task {
 #define PRIVATE_STEPS(X)                                                                        \
 	X(fault_fill) X(fault_lock) X(fault_walk) X(fault_get) X(fault_add) X(fault_call)       \
 	X(fault_remove) X(fault_end)                                                            \
-	X(walk_mutex) X(walk_reserve) X(walk_lock) X(walk_take) X(walk_begin) X(walk_split)     \
-	X(walk_give) X(walk_zap) X(walk_zapping) X(walk_apply) X(walk_unlock) X(walk_end)       \
+	X(walk_mutex) X(walk_book) X(walk_reserve) X(walk_lock) X(walk_take) X(walk_begin)      \
+	X(walk_split) X(walk_give) X(walk_unlock) X(walk_end)                                   \
 	X(walk_alloc) X(walk_keep) X(walk_leave) X(eager_lock) X(eager_take)                    \
+	X(convert_begin) X(convert_booked) X(convert_lock) X(convert_find) X(convert_relock)    \
+	X(convert_split) X(convert_was_split) X(convert_zap) X(convert_zapping)                 \
+	X(convert_unlock)                                                                       \
 	X(old_block) X(old_track) X(old_get) X(old_add) X(old_demote)                          \
 	X(old_publish) X(old_undo) X(old_remove)                                                \
 	X(life_alloc) X(life_give) X(life_start) X(life_flush) X(life_key) X(life_reclaim)      \
@@ -128,9 +138,15 @@ enum private_lock {
  * @nr: in the VM's list
  * @lock: that it has of the MMU lock
  * @error: 0 or -errno, of what it did
- * @begin, @end, @cursor: gfns; behind @scan is nothing left to remove
+ * @begin, @end, @cursor: gfns; @scan: of a VM that goes, nothing is left below it
  * @refused: errors injected before it began
- * @first, @first_count, @first_next: 2 MiB pages to split
+ * @first: 2 MiB to split
+ * @booked: splits to have pages for
+ * @convert, @converting: a conversion, and whether it has had its LOCK
+ * @is_short: a shared cache had no pages for its split
+ * @splits, @removed, @split_failed: by a conversion up to now, for the oracle
+ * @accept, @was_chosen, @was_large: of a fault: the guest's ACCEPT, and what was so
+ *	before
  * @target, @page: a fault's mapping in the making
  * @pair, @has_pair: PAMT pages in hand
  * @put_page, @after: a page whose use ends, and what comes after that
@@ -149,9 +165,18 @@ struct private_agent {
 	uint64_t cursor;
 	uint64_t scan;
 	uint64_t refused;
-	uint64_t first[2];
-	uint32_t first_count;
-	uint32_t first_next;
+	uint64_t first;
+	uint32_t booked;
+	struct tlbtag_convert convert;
+	bool converting;
+	bool is_short;
+	bool split_failed;
+	bool is_excused; /* a careless fault has made its conversion fail */
+	uint32_t splits;
+	uint32_t removed;
+	enum tlbtag_level accept;
+	bool was_chosen;
+	bool was_large;
 	struct tdx_where target;
 	bool target_is_table;
 	bool has_pair;
@@ -221,6 +246,11 @@ struct private_vm {
 	uint32_t backing[PRIVATE_GFNS];
 	bool is_folio[PRIVATE_SLOTS];
 	bool is_shared[PRIVATE_GFNS];
+	struct tlbtag_large large;
+	uint64_t large_words[PRIVATE_SLOTS / 64 + 1];
+	uint32_t chosen; /* slots of which the guest, or its owner, wants 4 KiB leaves */
+	uint64_t begin;	 /* its memory */
+	uint64_t end;
 	uint32_t touched; /* slots to compare with the secure table */
 };
 
@@ -240,7 +270,10 @@ struct private_host {
 	uint32_t left;
 	uint32_t fails;
 	uint32_t lost_uses[PRIVATE_REGIONS_MAX]; /* by an interrupted DEMOTE, or a leak */
-	uint32_t uncharged;
+	/* By VM: the library's books, which outlive it, and those to compare them with */
+	struct tlbtag_account account[PRIVATE_VMS_MAX];
+	uint32_t held[PRIVATE_VMS_MAX][PRIVATE_KINDS];
+	uint32_t held_max[PRIVATE_VMS_MAX][PRIVATE_KINDS];
 	struct private_vm vm[PRIVATE_VMS_MAX];
 	struct vmm_counts counts;
 	struct vmm_verdict verdict;
@@ -270,8 +303,11 @@ static inline bool has_memory(const struct private_vm *vm)
 
 /* --- private_pages.c --- */
 
-/* Return: a page in the hand of its caller, or TLBTAG_PAGE_NONE. */
+/* Return: a page in the hand of its caller, charged to the VM, or TLBTAG_PAGE_NONE. */
 tlbtag_page_t private_page_alloc(struct private_host *host, uint8_t vm, enum private_kind kind);
+/* The same, uncharged. */
+tlbtag_page_t private_page_alloc_free(struct private_host *host, uint8_t vm,
+				      enum private_kind kind);
 /* 512 pages on a boundary, as backing; TLBTAG_PAGE_NONE. */
 tlbtag_page_t private_folio_alloc(struct private_host *host, uint8_t vm);
 void private_page_free(struct private_host *host, tlbtag_page_t page, enum private_place from);
@@ -312,6 +348,8 @@ void private_kill(struct private_host *host, struct private_agent *agent);
 
 /* --- private_agent.c --- */
 
+/* What an entry of that level maps. */
+uint32_t private_pages_of(enum tdx_level level);
 struct private_entry *private_entry_at(struct private_vm *vm, struct tdx_where where);
 bool private_is_all_private(const struct private_vm *vm, uint64_t gfn);
 bool private_lock_exclusive(struct private_host *host, struct private_agent *agent);
@@ -330,10 +368,31 @@ bool private_agent_run(struct private_host *host, struct private_agent *agent,
 PRIVATE_STEPS(PRIVATE_AT_DECLARE)
 #undef PRIVATE_AT_DECLARE
 
+/* --- private_convert.c --- */
+
+/* Where a page is, seen from all conversions that have had their LOCK. */
+enum tlbtag_near private_near(const struct private_host *host, const struct private_vm *vm,
+			      uint64_t gfn);
+
+/* --- private_walk.c --- */
+
+/* The pages of a split are taken, and the mapping is aimed at; 0 or -errno. */
+int private_split_begin(struct private_host *host, struct private_agent *agent, uint64_t gfn);
+void private_aim(struct private_host *host, struct private_agent *agent, uint64_t gfn,
+		 enum tdx_level level);
+
 /* --- private_oracle.c --- */
 
 void private_wrong(struct private_host *host, enum vmm_wrong wrong, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* A leaf was mapped; it went; a conversion begins; a split ended; an ACCEPT was answered. */
+void private_look_at_leaf(struct private_host *host, const struct private_vm *vm,
+			  struct tdx_where where);
+void private_look_at_removal(struct private_host *host, struct private_agent *agent,
+			     uint32_t pages);
+void private_look_at_plan(struct private_host *host, const struct private_agent *agent);
+void private_look_at_split(struct private_host *host, struct private_agent *agent, int error);
+void private_look_at_accept(struct private_host *host, const struct private_agent *agent);
 /* After each operation. */
 void private_look(struct private_host *host);
 /* At the end: is anything left? */

@@ -59,20 +59,13 @@ static bool has_backing(const struct private_vm *vm, uint64_t slot)
 	return false;
 }
 
-/* Huge pages are for modules that do not interrupt DEMOTE. */
-static bool may_be_huge(const struct private_host *host)
-{
-	return host->config.tdx.huge && (tlbtag_sept_may_split(tdx_features(host->tdx)) ||
-					 has_fault(host, PRIVATE_FAULT_INTERRUPTED));
-}
-
 static bool back_by_folio(struct private_host *host, struct private_agent *agent)
 {
 	struct private_vm *vm = vm_of(host, agent);
 	uint64_t slot = agent->begin / TDX_REGION_PAGES;
 	tlbtag_page_t first;
 
-	if (!may_be_huge(host) || has_backing(vm, slot))
+	if (!host->config.tdx.huge || has_backing(vm, slot))
 		return false;
 	first = private_folio_alloc(host, agent->vm);
 	if (first == TLBTAG_PAGE_NONE)
@@ -107,6 +100,24 @@ enum private_progress private_at_fault_fill(struct private_host *host,
 	return PROGRESS_DONE;
 }
 
+/* A guest's ACCEPT of 4 KiB is recorded first, and may need a split. */
+static bool needs_exclusive(const struct private_vm *vm, struct private_agent *agent)
+{
+	const struct tlbtag_large_fault fault = { .gfn = agent->begin, .accept = agent->accept };
+
+	agent->was_large = vm->middle[agent->begin / TDX_REGION_PAGES].kind == TDX_ENTRY_LEAF;
+	return tlbtag_large_accept_is_new(&vm->large, &fault, agent->was_large);
+}
+
+static void go_exclusive(struct private_host *host, struct private_agent *agent)
+{
+	private_unlock(host, agent);
+	agent->task = TASK_ACCEPT;
+	agent->first = agent->begin - agent->begin % TDX_REGION_PAGES;
+	agent->booked = 1;
+	agent->at = host->config.tdx.cache ? AT_walk_lock : AT_walk_mutex;
+}
+
 /* What was seen before may not be so any more. */
 enum private_progress private_at_fault_lock(struct private_host *host,
 					    struct private_agent *agent)
@@ -115,31 +126,50 @@ enum private_progress private_at_fault_lock(struct private_host *host,
 
 	if (!private_lock_shared(host, agent))
 		return PROGRESS_WAITS;
-	if (!has_memory(vm) || vm->is_shared[agent->begin] || !vm->backing[agent->begin])
+	if (!has_memory(vm) || vm->is_shared[agent->begin] || !vm->backing[agent->begin] ||
+	    private_near(host, vm, agent->begin) == TLBTAG_NEAR_INSIDE)
 		return fail(agent, -EAGAIN);
 	agent->at = AT_fault_walk;
+	if (needs_exclusive(vm, agent))
+		go_exclusive(host, agent);
 	return PROGRESS_DONE;
 }
 
 /* --- what is to be linked next --------------------------------------------- */
 
 /* A region whose pair could not be removed has no 2 MiB page any more. */
-static bool fits_huge(struct private_host *host, const struct private_vm *vm, uint64_t gfn)
+static enum tlbtag_level backing_level(const struct private_host *host,
+				       const struct private_vm *vm, uint64_t gfn)
 {
 	uint64_t slot = gfn / TDX_REGION_PAGES;
+	bool is_large = vm->is_folio[slot] && private_is_all_private(vm, gfn) &&
+			!tlbtag_pamt_is_installed(&host->pamt,
+						  vm->backing[slot * TDX_REGION_PAGES]);
 
-	return vm->state == VM_LIVE && vm->is_folio[slot] && may_be_huge(host) &&
-	       private_is_all_private(vm, gfn) &&
-	       !tlbtag_pamt_is_installed(&host->pamt, vm->backing[slot * TDX_REGION_PAGES]);
+	return is_large ? TLBTAG_LEVEL_2M : TLBTAG_LEVEL_4K;
+}
+
+static bool fits_large(const struct private_host *host, const struct private_vm *vm,
+		       const struct private_agent *agent)
+{
+	uint64_t gfn = agent->begin;
+	const struct tlbtag_large_fault fault = {
+		.gfn = gfn,
+		.backing = backing_level(host, vm, gfn),
+		.accept = agent->accept,
+		.is_building = vm->state == VM_BUILD,
+		.has_table = vm->middle[gfn / TDX_REGION_PAGES].kind == TDX_ENTRY_TABLE,
+		.is_edge = private_near(host, vm, gfn) == TLBTAG_NEAR_EDGE,
+	};
+
+	return tlbtag_large_level(&vm->large, &fault) == TLBTAG_LEVEL_2M;
 }
 
 static void aim(struct private_agent *agent, enum tdx_level level, bool is_table)
 {
-	static const uint64_t size[] = { 1, TDX_REGION_PAGES,
-					 TDX_REGION_PAGES * PRIVATE_SLOTS_PER_TABLE };
-
-	agent->target = (struct tdx_where){ agent->vm, level,
-					    agent->begin - agent->begin % size[level] };
+	agent->target = (struct tdx_where){
+		agent->vm, level, agent->begin - agent->begin % private_pages_of(level)
+	};
 	agent->target_is_table = is_table;
 }
 
@@ -151,10 +181,13 @@ static bool find_target(struct private_host *host, struct private_agent *agent)
 
 	if (vm->upper[slot / PRIVATE_SLOTS_PER_TABLE].kind != TDX_ENTRY_TABLE)
 		aim(agent, TDX_1G, true);
+	else if (vm->middle[slot].kind == TDX_ENTRY_LEAF)
+		return false;
+	else if (fits_large(host, vm, agent))
+		aim(agent, TDX_2M, false);
 	else if (vm->middle[slot].kind == TDX_ENTRY_FREE)
-		aim(agent, TDX_2M, !fits_huge(host, vm, agent->begin));
-	else if (vm->middle[slot].kind == TDX_ENTRY_TABLE &&
-		 vm->leaf[slot][agent->begin % TDX_REGION_PAGES].kind == TDX_ENTRY_FREE)
+		aim(agent, TDX_2M, true);
+	else if (vm->leaf[slot][agent->begin % TDX_REGION_PAGES].kind == TDX_ENTRY_FREE)
 		aim(agent, TDX_4K, false);
 	else
 		return false;
@@ -289,8 +322,10 @@ static enum tdx_status link_target(struct private_host *host, struct private_age
 {
 	enum tdx_status status;
 
+	/* What is no page is the module's to refuse. */
 	for (uint32_t i = 0; i < target_pages(agent); i++)
-		tdx_host_flush(host->tdx, agent->page + i);
+		if (agent->page + i < host->config.tdx.regions * TDX_REGION_PAGES)
+			tdx_host_flush(host->tdx, agent->page + i);
 	if (!agent->target_is_table && vm_of(host, agent)->state == VM_BUILD) {
 		status = tdx_mem_page_add(host->tdx, agent->target, agent->page);
 		return private_judge(host, agent, TDX_CALL_PAGE_ADD, status);
@@ -336,6 +371,8 @@ enum private_progress private_at_fault_call(struct private_host *host,
 		.page = agent->page,
 		.kind = agent->target_is_table ? TDX_ENTRY_TABLE : TDX_ENTRY_LEAF,
 	};
+	if (!agent->target_is_table)
+		private_look_at_leaf(host, vm, agent->target);
 	agent->at = AT_fault_walk;
 	return PROGRESS_DONE;
 }
@@ -354,6 +391,7 @@ enum private_progress private_at_fault_remove(struct private_host *host,
 enum private_progress private_at_fault_end(struct private_host *host,
 					   struct private_agent *agent)
 {
+	private_look_at_accept(host, agent);
 	private_unlock(host, agent);
 	private_agent_end(host, agent);
 	return PROGRESS_DONE;

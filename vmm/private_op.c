@@ -58,6 +58,8 @@ static const uint8_t refusals[] = { TDX_OPERAND_BUSY, TDX_OPERAND_INVALID,
 #define LEFT_MAX 12u
 #define FAILS_MAX 4u
 #define STEPS_LIMIT 24u
+/* Of an ACCEPT: 4K, 2M, and the same, with the host's answer left standing. */
+#define LEVELS 4u
 
 /* X(function, name, about, weight, five arguments) */
 #define PRIVATE_OPS(X)                                                                          \
@@ -65,14 +67,14 @@ static const uint8_t refusals[] = { TDX_OPERAND_BUSY, TDX_OPERAND_INVALID,
 	  OPEN, STEPS, NOTHING, NOTHING)                                                        \
 	X(finalize, "finalize", "a TD that was left open is finalised", 30, VM, NOTHING,         \
 	  NOTHING, NOTHING, NOTHING)                                                            \
-	X(destroy, "destroy", "a TD goes, with all that it has", 6, VM, STEPS, NOTHING, NOTHING, \
+	X(destroy, "destroy", "a TD goes, with all that it has", 10, VM, STEPS, NOTHING, NOTHING, \
 	  NOTHING)                                                                              \
 	X(enter, "enter", "a vCPU enters the guest", 30, VM, VCPU, NOTHING, NOTHING, NOTHING)    \
 	X(exit, "exit", "an interrupt: the vCPU leaves the guest", 6, VM, VCPU, NOTHING,         \
 	  NOTHING, NOTHING)                                                                     \
 	X(fault, "fault", "the vCPU touches a page that is not mapped", 60, VM, VCPU, SLOT,      \
 	  PAGE, STEPS)                                                                          \
-	X(accept, "accept", "the guest accepts a page, at level 4K or 2M", 20, VM, VCPU, SLOT,   \
+	X(accept, "accept", "the guest accepts a page, at level 4K or 2M", 16, VM, VCPU, SLOT,   \
 	  PAGE, LEVEL)                                                                          \
 	X(access, "access", "the guest touches a page that is mapped", 6, VM, VCPU, SLOT, PAGE,  \
 	  NOTHING)                                                                              \
@@ -85,6 +87,8 @@ static const uint8_t refusals[] = { TDX_OPERAND_BUSY, TDX_OPERAND_INVALID,
 	X(eager, "split-eagerly", "the same, with pages taken under the shared lock", 30, VM,    \
 	  SLOT, STEPS, NOTHING, NOTHING)                                                        \
 	X(run, "run", "what was begun goes on", 40, VM, AGENT, STEPS, NOTHING, NOTHING)          \
+	X(inhibit, "inhibit", "a range is to be mapped by 4 KiB from now on", 1, VM, SLOT,       \
+	  OFFSET, LENGTH, NOTHING)                                                              \
 	X(refuse, "refuse", "the module will refuse a call about memory", 10, CALL, HOW, AFTER,  \
 	  NOTHING, NOTHING)                                                                     \
 	X(refuse_life, "refuse-life", "the same, about a TD's life", 3, LIFE, HOW, AFTER,        \
@@ -158,6 +162,7 @@ unsigned int private_arg_limit(const struct vmm_config *config, unsigned int kin
 	case LENGTH:
 		return LENGTHS;
 	case LEVEL:
+		return LEVELS;
 	case OPEN:
 		return 2;
 	case AGENT:
@@ -186,7 +191,8 @@ const char *private_arg_word(unsigned int kind, unsigned int arg, unsigned int v
 						    "page 255", "page 256", "last page" };
 	static const char *const length_words[] = { "1 page", "2 pages", "100", "256", "511", "512",
 						    "513", "1023", "1024", "1500", "all" };
-	static const char *const level_words[] = { "4K", "2M" };
+	static const char *const level_words[LEVELS] = { "4K", "2M", "4K, and the host has begun",
+							 "2M, and the host has begun" };
 
 	_Static_assert(sizeof(offset_words) / sizeof(char *) == OFFSETS, "a word for each");
 	_Static_assert(sizeof(length_words) / sizeof(char *) == LENGTHS, "a word for each");
@@ -330,31 +336,54 @@ static bool is_mapped(struct private_vm *vm, uint64_t gfn)
 	return vm->leaf[gfn / TDX_REGION_PAGES][gfn % TDX_REGION_PAGES].kind == TDX_ENTRY_LEAF;
 }
 
+static void begin_fault(struct private_host *host, struct private_agent *agent, uint64_t gfn)
+{
+	private_agent_begin(host, agent, TASK_FAULT, AT_fault_fill);
+	agent->begin = gfn;
+	agent->end = gfn + 1;
+}
+
 static bool op_fault(struct private_host *host, const uint8_t *args)
 {
 	struct private_vm *vm = &host->vm[args[0]];
 	struct private_agent *agent = &vm->agent[args[1]];
 	uint64_t gfn = gfn_at(args[2], args[3]);
 
-	if (!has_memory(vm) || !is_idle(agent) || vm->is_shared[gfn] || is_mapped(vm, gfn))
+	if (!has_memory(vm) || !is_idle(agent) || gfn < vm->begin || gfn >= vm->end ||
+	    vm->is_shared[gfn] || is_mapped(vm, gfn))
 		return false;
 	tdx_vp_exit(host->tdx, args[0], args[1]);
-	private_agent_begin(host, agent, TASK_FAULT, AT_fault_fill);
-	agent->begin = gfn;
-	agent->end = gfn + 1;
+	begin_fault(host, agent, gfn);
 	private_agent_run(host, agent, args[4]);
 	return true;
 }
 
+/* A violation that carries the level of an ACCEPT is a fault like others. */
+static void violated(struct private_host *host, const uint8_t *args, uint64_t gfn,
+		     enum tdx_level level)
+{
+	struct private_vm *vm = &host->vm[args[0]];
+	struct private_agent *agent = &vm->agent[args[1]];
+
+	if (vm->state != VM_LIVE || !is_idle(agent) || gfn < vm->begin || gfn >= vm->end)
+		return;
+	begin_fault(host, agent, gfn);
+	agent->accept = (enum tlbtag_level)level;
+	agent->was_chosen = vm->chosen >> args[2] & 1;
+	private_agent_run(host, agent, args[4] / 2);
+}
+
 static bool op_accept(struct private_host *host, const uint8_t *args)
 {
-	struct tdx_where where = { args[0], (enum tdx_level)args[4], gfn_at(args[2], args[3]) };
+	uint64_t gfn = gfn_at(args[2], args[3]);
+	struct tdx_where where = { args[0], (enum tdx_level)(args[4] % 2), gfn };
 
 	if (where.level == TDX_2M)
 		where.gfn -= where.gfn % TDX_REGION_PAGES;
 	if (!tdx_vcpu_is_in_guest(host->tdx, args[0], args[1]))
 		return false;
-	tdx_guest_accept(host->tdx, args[1], where);
+	if (tdx_guest_accept(host->tdx, args[1], where) == TDX_EPT_VIOLATION)
+		violated(host, args, gfn, where.level);
 	return true;
 }
 
@@ -374,32 +403,13 @@ static bool op_access(struct private_host *host, const uint8_t *args)
 
 /* --- walkers --------------------------------------------------------------- */
 
-/* The same, looked at page by page. */
-static uint32_t count_straddlers(uint64_t begin, uint64_t end)
+static void convert(struct private_host *host, struct private_agent *agent,
+		    enum private_task task, const uint8_t *args)
 {
-	uint32_t count = 0;
-
-	for (uint64_t page = 0; page < PRIVATE_GFNS; page += TDX_REGION_PAGES)
-		count += (begin > page && begin < page + TDX_REGION_PAGES) ||
-			 (end > page && end < page + TDX_REGION_PAGES);
-	return count;
-}
-
-static void walk(struct private_host *host, struct private_agent *agent, enum private_task task,
-		 const uint8_t *args)
-{
-	uint64_t begin = gfn_at(args[1], args[2]);
-	uint64_t end = end_at(begin, args[3]);
-	uint32_t wanted = count_straddlers(begin, end);
-
 	private_agent_begin(host, agent, task,
-			    host->config.tdx.cache ? AT_walk_lock : AT_walk_mutex);
-	agent->begin = begin;
-	agent->end = end;
-	agent->first_count = tlbtag_sept_straddlers(begin, end, agent->first);
-	if (agent->first_count != wanted)
-		private_wrong(host, VMM_SPARE, "%u splits are prepared for %u to %u, %u are enough",
-			      agent->first_count, (unsigned int)begin, (unsigned int)end, wanted);
+			    host->config.tdx.cache ? AT_convert_begin : AT_walk_mutex);
+	agent->begin = gfn_at(args[1], args[2]);
+	agent->end = end_at(agent->begin, args[3]);
 	private_agent_run(host, agent, args[4]);
 }
 
@@ -410,7 +420,7 @@ static bool op_convert(struct private_host *host, const uint8_t *args)
 
 	if (!agent)
 		return false;
-	walk(host, agent, TASK_CONVERT, args);
+	convert(host, agent, TASK_CONVERT, args);
 	return true;
 }
 
@@ -421,7 +431,7 @@ static bool op_punch(struct private_host *host, const uint8_t *args)
 
 	if (!agent)
 		return false;
-	walk(host, agent, TASK_PUNCH, args);
+	convert(host, agent, TASK_PUNCH, args);
 	return true;
 }
 
@@ -440,6 +450,22 @@ static bool op_privatise(struct private_host *host, const uint8_t *args)
 	return changed;
 }
 
+/* Whoever knows before the guest does: an image that was measured by 4 KiB. */
+static bool op_inhibit(struct private_host *host, const uint8_t *args)
+{
+	struct private_vm *vm = &host->vm[args[0]];
+	uint64_t begin = gfn_at(args[1], args[2]);
+	uint64_t end = end_at(begin, args[3]);
+
+	if (!has_memory(vm) || vm->exclusive != PRIVATE_NOBODY || vm->shared_holders)
+		return false;
+	tlbtag_large_inhibit(&vm->large, begin, end);
+	for (uint64_t gfn = begin; gfn < end; gfn++)
+		if (gfn >= vm->begin && gfn < vm->end)
+			vm->chosen |= 1u << gfn / TDX_REGION_PAGES;
+	return true;
+}
+
 static bool split(struct private_host *host, const uint8_t *args, bool is_eager)
 {
 	struct private_vm *vm = live_vm(host, args);
@@ -453,8 +479,8 @@ static bool split(struct private_host *host, const uint8_t *args, bool is_eager)
 		agent->at = is_eager ? AT_eager_lock : AT_walk_lock;
 	agent->begin = (uint64_t)args[1] * TDX_REGION_PAGES;
 	agent->end = agent->begin + TDX_REGION_PAGES;
-	agent->first[0] = agent->begin;
-	agent->first_count = 1;
+	agent->first = agent->begin;
+	agent->booked = 1;
 	private_agent_run(host, agent, args[2]);
 	return true;
 }

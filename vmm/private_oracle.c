@@ -14,7 +14,7 @@ const char *private_wrong_name(enum vmm_wrong wrong)
 	static const char *const names[] = {
 		"fine", "foreign", "lost", "late", "spare", "leak", "stuck", "broken", "counter",
 		"pair", "twice", "stale", "apart", "dry", "harm", "refused", "dead", "held",
-		"gone", "uncharged",
+		"gone", "uncharged", "size",
 	};
 
 	return (unsigned int)wrong < sizeof(names) / sizeof(names[0]) ? names[wrong] : "?";
@@ -56,7 +56,9 @@ const char *private_wrong_meaning(enum vmm_wrong wrong)
 	case VMM_GONE:
 		return "private memory went that nobody had asked for";
 	case VMM_UNCHARGED:
-		return "pages for a VM are not charged to it";
+		return "what a VM is charged for is not what it has";
+	case VMM_SIZE:
+		return "memory is mapped in another size than the guest accepts";
 	case VMM_FOREIGN:
 	case VMM_LOST:
 	case VMM_LATE:
@@ -163,6 +165,23 @@ static bool is_same(const struct private_entry *mirror, const struct tdx_entry *
 	return mirror->kind == TDX_ENTRY_FREE || mirror->page == secure->page;
 }
 
+/* What is mapped is guest memory, private, and where its backing says. */
+static void look_at_page(struct private_host *host, const struct private_vm *vm, uint64_t gfn,
+			 uint32_t page)
+{
+	const char *what = NULL;
+
+	if (gfn < vm->begin || gfn >= vm->end)
+		what = "no memory of the guest";
+	else if (vm->is_shared[gfn])
+		what = "shared";
+	else if (vm->backing[gfn] != page)
+		what = "not backed by that";
+	if (what)
+		private_wrong(host, VMM_APART, "VM %u: guest page %u is mapped and %s", vm->nr,
+			      (unsigned int)gfn, what);
+}
+
 static void compare(struct private_host *host, struct private_vm *vm, enum tdx_level level,
 		    uint64_t gfn)
 {
@@ -178,12 +197,8 @@ static void compare(struct private_host *host, struct private_vm *vm, enum tdx_l
 			      " (%u)%s", vm->nr, (unsigned int)gfn, level, kinds[mirror->kind],
 			      mirror->page, kinds[secure.kind], secure.page,
 			      secure.is_blocked ? ", blocked" : "");
-	if (level == TDX_1G || mirror->kind != TDX_ENTRY_LEAF)
-		return;
-	if (vm->is_shared[gfn] || vm->backing[gfn] != mirror->page)
-		private_wrong(host, VMM_APART, "VM %u: guest page %u is mapped and %s", vm->nr,
-			      (unsigned int)gfn,
-			      vm->is_shared[gfn] ? "shared" : "not backed by that");
+	for (uint32_t i = 0; mirror->kind == TDX_ENTRY_LEAF && i < private_pages_of(level); i++)
+		look_at_page(host, vm, gfn + i, mirror->page + i);
 }
 
 static void compare_slot(struct private_host *host, struct private_vm *vm, uint32_t slot)
@@ -210,7 +225,132 @@ static void look_at_tables(struct private_host *host, struct private_vm *vm)
 		private_wrong(host, VMM_STUCK, "VM %u: its vCPUs were not started again", vm->nr);
 }
 
+/* --- conversions ----------------------------------------------------------- */
+
+/* The ends of a range that are inside 2 MiB, looked at page by page. */
+static uint32_t count_straddlers(uint64_t begin, uint64_t end)
+{
+	uint32_t count = 0;
+
+	for (uint64_t page = 0; page < PRIVATE_GFNS; page += TDX_REGION_PAGES)
+		count += (begin > page && begin < page + TDX_REGION_PAGES) ||
+			 (end > page && end < page + TDX_REGION_PAGES);
+	return count;
+}
+
+static bool is_conversion(const struct private_agent *agent)
+{
+	return agent->task == TASK_CONVERT || agent->task == TASK_PUNCH;
+}
+
+/* Pages for more splits than there are ends that cut into 2 MiB are for nothing. */
+void private_look_at_plan(struct private_host *host, const struct private_agent *agent)
+{
+	uint32_t enough = count_straddlers(agent->begin, agent->end);
+
+	if (agent->convert.splits > enough)
+		private_wrong(host, VMM_SPARE, "%u splits are prepared for %u to %u, %u are enough",
+			      agent->convert.splits, (unsigned int)agent->begin,
+			      (unsigned int)agent->end, enough);
+}
+
+void private_look_at_removal(struct private_host *host, struct private_agent *agent,
+			     uint32_t pages)
+{
+	if (agent->cursor < agent->begin || agent->cursor + pages > agent->end)
+		private_wrong(host, VMM_GONE,
+			      "VM %u: guest pages %u to %u go, but only %u to %u are meant to",
+			      agent->vm, (unsigned int)agent->cursor,
+			      (unsigned int)agent->cursor + pages - 1,
+			      (unsigned int)agent->begin, (unsigned int)agent->end - 1);
+	if (agent->split_failed)
+		private_wrong(host, VMM_GONE,
+			      "VM %u: guest page %u goes, though a split for that failed",
+			      agent->vm, (unsigned int)agent->cursor);
+	agent->removed += pages;
+}
+
+/* Those that nobody else needs: more than the ends of the range is too many. */
+void private_look_at_split(struct private_host *host, struct private_agent *agent, int error)
+{
+	uint32_t enough = count_straddlers(agent->begin, agent->end);
+
+	if (!is_conversion(agent))
+		return;
+	agent->split_failed |= error != 0;
+	agent->splits += error == 0;
+	if (agent->splits > enough)
+		private_wrong(host, VMM_SPARE, "VM %u: %u splits for guest pages %u to %u",
+			      agent->vm, agent->splits, (unsigned int)agent->begin,
+			      (unsigned int)agent->end - 1);
+	if (agent->removed)
+		private_wrong(host, VMM_GONE, "VM %u: a split comes after %u pages have gone",
+			      agent->vm, agent->removed);
+}
+
+/* --- sizes ----------------------------------------------------------------- */
+
+static bool is_chosen(const struct private_vm *vm, uint64_t gfn)
+{
+	return vm->chosen >> gfn / TDX_REGION_PAGES & 1;
+}
+
+void private_look_at_leaf(struct private_host *host, const struct private_vm *vm,
+			  struct tdx_where where)
+{
+	if (where.level == TDX_2M && is_chosen(vm, where.gfn))
+		private_wrong(host, VMM_SIZE,
+			      "VM %u: guest page %u is mapped by 2 MiB, and 4 KiB were chosen",
+			      vm->nr, (unsigned int)where.gfn);
+}
+
+/*
+ * The guest accepted 4 KiB in vain, and nothing went wrong: then it is not mapped by
+ * 2 MiB any more; and if that was chosen before already, it is mapped by 4 KiB.
+ */
+void private_look_at_accept(struct private_host *host, const struct private_agent *agent)
+{
+	const struct private_vm *vm = &host->vm[agent->vm];
+	uint64_t slot = agent->begin / TDX_REGION_PAGES;
+	uint8_t kind = vm->middle[slot].kind;
+
+	if (agent->accept != TLBTAG_LEVEL_4K || agent->error || vm->state != VM_LIVE)
+		return;
+	if (kind == TDX_ENTRY_LEAF)
+		private_wrong(host, VMM_STUCK,
+			      "VM %u: guest page %u is accepted by 4 KiB and stays mapped by 2 MiB",
+			      vm->nr, (unsigned int)agent->begin);
+	else if (agent->was_chosen &&
+		 (kind == TDX_ENTRY_FREE ||
+		  vm->leaf[slot][agent->begin % TDX_REGION_PAGES].kind == TDX_ENTRY_FREE))
+		private_wrong(host, VMM_STUCK,
+			      "VM %u: guest page %u is accepted by 4 KiB again and not mapped",
+			      vm->nr, (unsigned int)agent->begin);
+}
+
 /* --- pages ----------------------------------------------------------------- */
+
+static void look_at_account(struct private_host *host, uint32_t vm, enum private_kind kind,
+			    enum tlbtag_page_kind as)
+{
+	const struct tlbtag_account *account = &host->account[vm];
+
+	if (account->now[as] != host->held[vm][kind] ||
+	    account->max[as] != host->held_max[vm][kind])
+		private_wrong(host, VMM_UNCHARGED,
+			      "VM %u has %u pages of kind %u, at most %u, and is charged for %u,"
+			      " %u", vm, host->held[vm][kind], kind, host->held_max[vm][kind],
+			      account->now[as], account->max[as]);
+}
+
+static void look_at_accounts(struct private_host *host)
+{
+	for (uint32_t vm = 0; vm < host->config.vms; vm++) {
+		look_at_account(host, vm, KIND_SEPT, TLBTAG_KIND_SEPT);
+		look_at_account(host, vm, KIND_PAMT, TLBTAG_KIND_PAMT);
+		look_at_account(host, vm, KIND_CONTROL, TLBTAG_KIND_CONTROL);
+	}
+}
 
 static bool are_sums_right(const struct tlbtag_pages *pages)
 {
@@ -231,10 +371,8 @@ static void look_at_sums(struct private_host *host, const struct private_vm *vm)
 void private_look(struct private_host *host)
 {
 	look_at_harm(host);
+	look_at_accounts(host);
 	look_at_warnings(host);
-	if (host->uncharged)
-		private_wrong(host, VMM_UNCHARGED, "%u pages were allocated and not charged",
-			      host->uncharged);
 	look_at_regions(host);
 	for (uint32_t vm = 0; vm < host->config.vms; vm++) {
 		look_at_tables(host, &host->vm[vm]);

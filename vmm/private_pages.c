@@ -54,6 +54,54 @@ static void set_place(struct private_host *host, uint32_t page, enum private_pla
 	host->page[page].place = (uint8_t)place;
 }
 
+/* --- whose they are -------------------------------------------------------- */
+
+/* The account knows no guest memory. */
+static enum tlbtag_page_kind account_kind(enum private_kind kind)
+{
+	static const enum tlbtag_page_kind kinds[] = {
+		TLBTAG_KIND_SEPT, TLBTAG_KIND_PAMT, TLBTAG_KIND_CONTROL, TLBTAG_KIND_NONE,
+	};
+
+	return kinds[kind];
+}
+
+static void own(struct private_host *host, uint32_t page, uint8_t vm, enum private_kind kind)
+{
+	uint32_t *held = &host->held[vm][kind];
+
+	host->page[page].kind = (uint8_t)kind;
+	host->page[page].vm = vm;
+	++*held;
+	if (host->held_max[vm][kind] < *held)
+		host->held_max[vm][kind] = *held;
+	tdx_host_use(host->tdx, page);
+}
+
+static void charge(struct private_host *host, uint32_t page)
+{
+	struct private_page *it = page_at(host, page);
+	enum tlbtag_page_kind kind = account_kind((enum private_kind)it->kind);
+
+	it->is_charged = kind != TLBTAG_KIND_NONE;
+	if (it->is_charged)
+		tlbtag_account_charge(&host->account[it->vm], kind, 1);
+}
+
+/* That VM's, whoever frees it. */
+static void disown(struct private_host *host, uint32_t page)
+{
+	struct private_page *it = page_at(host, page);
+
+	host->held[it->vm][it->kind]--;
+	if (it->is_charged)
+		tlbtag_account_uncharge(&host->account[it->vm],
+					account_kind((enum private_kind)it->kind), 1);
+	it->is_charged = false;
+}
+
+/* --- allocation ------------------------------------------------------------ */
+
 /*
  * The lowest region that has a page, which many uses share; or, for tables and guest
  * memory, one after the other, so that many uses are the first.
@@ -91,7 +139,8 @@ static uint32_t find_page(struct private_host *host, uint32_t region)
 	return 0;
 }
 
-tlbtag_page_t private_page_alloc(struct private_host *host, uint8_t vm, enum private_kind kind)
+tlbtag_page_t private_page_alloc_free(struct private_host *host, uint8_t vm,
+				      enum private_kind kind)
 {
 	uint32_t region = is_refused(host) ? UINT32_MAX : find_region(host, kind);
 	uint32_t page = region == UINT32_MAX ? 0 : find_page(host, region);
@@ -99,10 +148,16 @@ tlbtag_page_t private_page_alloc(struct private_host *host, uint8_t vm, enum pri
 	if (!page)
 		return TLBTAG_PAGE_NONE;
 	set_place(host, page, PLACE_HAND);
-	host->page[page].kind = (uint8_t)kind;
-	host->page[page].vm = vm;
-	host->uncharged += vm == PRIVATE_NOBODY;
-	tdx_host_use(host->tdx, page);
+	own(host, page, vm, kind);
+	return page;
+}
+
+tlbtag_page_t private_page_alloc(struct private_host *host, uint8_t vm, enum private_kind kind)
+{
+	tlbtag_page_t page = private_page_alloc_free(host, vm, kind);
+
+	if (page != TLBTAG_PAGE_NONE)
+		charge(host, (uint32_t)page);
 	return page;
 }
 
@@ -123,9 +178,7 @@ tlbtag_page_t private_folio_alloc(struct private_host *host, uint8_t vm)
 		return TLBTAG_PAGE_NONE;
 	for (uint32_t i = 0; i < TDX_REGION_PAGES; i++) {
 		set_place(host, first + i, PLACE_BACKING);
-		host->page[first + i].kind = KIND_GUEST;
-		host->page[first + i].vm = vm;
-		tdx_host_use(host->tdx, first + i);
+		own(host, first + i, vm, KIND_GUEST);
 	}
 	return first;
 }
@@ -151,6 +204,7 @@ void private_page_free(struct private_host *host, tlbtag_page_t page, enum priva
 	private_page_move(host, page, from, PLACE_FREE);
 	if (!is_page(host, page))
 		return;
+	disown(host, (uint32_t)page);
 	if (tdx_page_use(host->tdx, (uint32_t)page) != TDX_USE_NONE)
 		private_wrong(host, VMM_TWICE, "page %u is freed, and the module has it",
 			      (unsigned int)page);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Walkers: private memory becomes shared, a hole is punched, a mapping is split. What
- * straddles an end of the range is split first, by pages of the one design or the
- * other; then the range is removed, mapping by mapping.
+ * Splits, because somebody wants one, because the guest accepted 4 KiB, or at the ends
+ * of what is converted; and where their pages are from.
  *
- *	reservation: mutex, reserve, exclusive lock, all splits, removal
+ *	reservation: mutex, reserve, exclusive lock, split
  *	cache: exclusive lock; if the cache is short: unlock, top up, begin anew
  *	eager: the same, but the pages are taken under the shared lock, where others
  *	take some at the same time
+ *	conversions (private_convert.c): pages first in either design
  */
 #include "private_inside.h"
 
@@ -30,6 +30,19 @@ static enum private_progress fail(struct private_agent *agent, int error)
 	return go(agent, AT_walk_unlock);
 }
 
+static bool is_conversion(const struct private_agent *agent)
+{
+	return agent->task == TASK_CONVERT || agent->task == TASK_PUNCH;
+}
+
+/* There are pages for all splits, or there was no memory for them. */
+static enum private_progress booked(struct private_agent *agent)
+{
+	if (is_conversion(agent))
+		return go(agent, AT_convert_booked);
+	return go(agent, agent->task == TASK_EAGER ? AT_eager_lock : AT_walk_lock);
+}
+
 /* --- pages by reservation -------------------------------------------------- */
 
 enum private_progress private_at_walk_mutex(struct private_host *host,
@@ -41,12 +54,24 @@ enum private_progress private_at_walk_mutex(struct private_host *host,
 		return PROGRESS_WAITS;
 	vm->mutex = agent->nr;
 	agent->has_mutex = true;
-	if (agent->first_count == 0)
-		return go(agent, AT_walk_lock);
+	return go(agent, is_conversion(agent) ? AT_convert_begin : AT_walk_book);
+}
+
+enum private_progress private_at_walk_book(struct private_host *host,
+					   struct private_agent *agent)
+{
 	agent->has_reserve = true;
-	if (tlbtag_reserve_begin(&vm->supply, &agent->reserve, agent->first_count))
+	if (tlbtag_reserve_begin(&vm_of(host, agent)->supply, &agent->reserve, agent->booked))
 		return fail(agent, -EINVAL);
 	return go(agent, AT_walk_reserve);
+}
+
+static enum private_progress no_memory(struct private_agent *agent)
+{
+	agent->error = -ENOMEM;
+	if (is_conversion(agent))
+		return booked(agent);
+	return go(agent, AT_walk_leave);
 }
 
 enum private_progress private_at_walk_reserve(struct private_host *host,
@@ -56,11 +81,11 @@ enum private_progress private_at_walk_reserve(struct private_host *host,
 	tlbtag_page_t page;
 
 	if (kind == TLBTAG_KIND_NONE)
-		return go(agent, AT_walk_lock);
+		return booked(agent);
 	page = private_page_alloc(host, agent->vm,
 				  kind == TLBTAG_KIND_SEPT ? KIND_SEPT : KIND_PAMT);
 	if (page == TLBTAG_PAGE_NONE)
-		return fail(agent, -ENOMEM);
+		return no_memory(agent);
 	private_page_move(host, page, PLACE_HAND, PLACE_SUPPLY);
 	if (!tlbtag_reserve_add(&agent->reserve, kind, page))
 		private_wrong(host, VMM_BROKEN, "a page that a reservation wants is refused");
@@ -70,9 +95,12 @@ enum private_progress private_at_walk_reserve(struct private_host *host,
 /* --- pages from the shared cache ------------------------------------------- */
 
 /* H.6 6: pages for the VM's splits are the VM's. */
-static uint8_t charged_to(const struct private_host *host, const struct private_agent *agent)
+static tlbtag_page_t alloc(struct private_host *host, const struct private_agent *agent,
+			   enum private_kind kind)
 {
-	return has_fault(host, PRIVATE_FAULT_UNCHARGED) ? PRIVATE_NOBODY : agent->vm;
+	if (has_fault(host, PRIVATE_FAULT_UNCHARGED))
+		return private_page_alloc_free(host, agent->vm, kind);
+	return private_page_alloc(host, agent->vm, kind);
 }
 
 /* One page at a time, and each time the cache is asked again. */
@@ -83,13 +111,10 @@ enum private_progress private_at_walk_alloc(struct private_host *host,
 	bool wants_table = agent->kit.sept == TLBTAG_PAGE_NONE;
 
 	if (!wants_table && !tlbtag_supply_need_topup(&vm->supply))
-		return go(agent, agent->task == TASK_EAGER ? AT_eager_lock : AT_walk_lock);
-	agent->spare = private_page_alloc(host, charged_to(host, agent),
-					  wants_table ? KIND_SEPT : KIND_PAMT);
-	if (agent->spare == TLBTAG_PAGE_NONE) {
-		agent->error = -ENOMEM;
-		return go(agent, AT_walk_leave);
-	}
+		return booked(agent);
+	agent->spare = alloc(host, agent, wants_table ? KIND_SEPT : KIND_PAMT);
+	if (agent->spare == TLBTAG_PAGE_NONE)
+		return no_memory(agent);
 	if (!wants_table)
 		return go(agent, AT_walk_keep);
 	agent->kit.sept = agent->spare;
@@ -142,6 +167,25 @@ enum private_progress private_at_walk_leave(struct private_host *host,
 
 /* --- under the lock -------------------------------------------------------- */
 
+static bool is_leaf(const struct private_vm *vm, uint64_t gfn)
+{
+	return vm->middle[gfn / TDX_REGION_PAGES].kind == TDX_ENTRY_LEAF;
+}
+
+/* The guest chose 4 KiB. Return: whether something is to be split for it. */
+static bool accept(struct private_vm *vm, struct private_agent *agent)
+{
+	const struct tlbtag_large_fault fault = { .gfn = agent->begin, .accept = agent->accept };
+	bool is_large = is_leaf(vm, agent->begin);
+	bool splits = tlbtag_large_accept(&vm->large, &fault, is_large) == TLBTAG_LARGE_SPLIT;
+
+	vm->chosen |= 1u << agent->begin / TDX_REGION_PAGES;
+	/* What it was about is gone meanwhile. */
+	if (agent->was_large && !is_large)
+		agent->error = -EAGAIN;
+	return splits;
+}
+
 enum private_progress private_at_walk_lock(struct private_host *host,
 					   struct private_agent *agent)
 {
@@ -151,27 +195,9 @@ enum private_progress private_at_walk_lock(struct private_host *host,
 		return PROGRESS_WAITS;
 	if (vm->state != VM_LIVE)
 		return fail(agent, -EAGAIN);
-	agent->first_next = 0;
-	agent->scan = agent->begin;
+	if (agent->task == TASK_ACCEPT && !accept(vm, agent))
+		return go(agent, AT_walk_unlock);
 	return go(agent, AT_walk_take);
-}
-
-static bool is_leaf(const struct private_vm *vm, uint64_t gfn)
-{
-	return vm->middle[gfn / TDX_REGION_PAGES].kind == TDX_ENTRY_LEAF;
-}
-
-/* The next 2 MiB page that is mapped as one; false: there is none. */
-static bool find_split(struct private_host *host, struct private_agent *agent)
-{
-	const struct private_vm *vm = vm_of(host, agent);
-
-	if (has_fault(host, PRIVATE_FAULT_ZAP_UNSPLIT) && agent->task != TASK_SPLIT)
-		return false;
-	while (agent->first_next < agent->first_count &&
-	       !is_leaf(vm, agent->first[agent->first_next]))
-		agent->first_next++;
-	return agent->first_next < agent->first_count;
 }
 
 static void move_kit(struct private_host *host, const struct private_agent *agent,
@@ -197,39 +223,15 @@ static int take_kit(struct private_host *host, struct private_agent *agent)
 	return error;
 }
 
-static enum private_progress run_dry(struct private_host *host, struct private_agent *agent)
+static int run_dry(struct private_host *host, struct private_agent *agent)
 {
 	private_wrong(host, VMM_DRY, "VM %u: the pages for a split ran out under the lock",
 		      agent->vm);
-	return fail(agent, -ENOMEM);
+	return -ENOMEM;
 }
 
-/*
- * With the cache the answer is exact here; a walker whose pages were taken before,
- * under the shared lock, has them.
- */
-enum private_progress private_at_walk_take(struct private_host *host,
-					   struct private_agent *agent)
-{
-	struct private_vm *vm = vm_of(host, agent);
-	bool has_kit = agent->kit.pamt_count != 0;
-
-	if (!find_split(host, agent))
-		return go(agent, AT_walk_zap);
-	if (!is_reserve(host) && !has_kit &&
-	    (tlbtag_supply_need_topup(&vm->supply) || agent->kit.sept == TLBTAG_PAGE_NONE)) {
-		private_unlock(host, agent);
-		return go(agent, AT_walk_alloc);
-	}
-	if (host->config.tdx.old)
-		return go(agent, AT_walk_begin);
-	if (!has_kit && take_kit(host, agent))
-		return run_dry(host, agent);
-	return go(agent, AT_walk_begin);
-}
-
-static void aim(struct private_host *host, struct private_agent *agent, uint64_t gfn,
-		enum tdx_level level)
+void private_aim(struct private_host *host, struct private_agent *agent, uint64_t gfn,
+		 enum tdx_level level)
 {
 	const struct tdx_where where = { agent->vm, level, gfn };
 	uint32_t page = private_entry_at(vm_of(host, agent), where)->page;
@@ -242,10 +244,43 @@ static void aim(struct private_host *host, struct private_agent *agent, uint64_t
 		agent->regions |= 1u << region_of_page(agent->kit.sept);
 }
 
+/*
+ * With the cache the answer is exact here; a walker whose pages were taken before,
+ * under the shared lock, has them.
+ */
+int private_split_begin(struct private_host *host, struct private_agent *agent, uint64_t gfn)
+{
+	struct private_vm *vm = vm_of(host, agent);
+	bool has_kit = agent->kit.pamt_count != 0;
+
+	if (!is_reserve(host) && !has_kit &&
+	    (tlbtag_supply_need_topup(&vm->supply) || agent->kit.sept == TLBTAG_PAGE_NONE))
+		return -EAGAIN;
+	if (!host->config.tdx.old && !has_kit && take_kit(host, agent))
+		return run_dry(host, agent);
+	private_aim(host, agent, gfn, TDX_2M);
+	return 0;
+}
+
+enum private_progress private_at_walk_take(struct private_host *host,
+					   struct private_agent *agent)
+{
+	int error;
+
+	if (!is_leaf(vm_of(host, agent), agent->first))
+		return go(agent, AT_walk_unlock);
+	error = private_split_begin(host, agent, agent->first);
+	if (!error)
+		return go(agent, AT_walk_begin);
+	if (error != -EAGAIN)
+		return fail(agent, error);
+	private_unlock(host, agent);
+	return go(agent, AT_walk_alloc);
+}
+
 enum private_progress private_at_walk_begin(struct private_host *host,
 					    struct private_agent *agent)
 {
-	aim(host, agent, agent->first[agent->first_next], TDX_2M);
 	if (host->config.tdx.old)
 		return go(agent, AT_old_block);
 	private_sept_begin(agent, tlbtag_sept_split(&agent->op, &host->pamt, &agent->kit,
@@ -299,121 +334,16 @@ enum private_progress private_at_walk_give(struct private_host *host,
 {
 	if (!host->config.tdx.old)
 		give_kit(host, agent);
-	if (agent->error)
-		return go(agent, AT_walk_unlock);
-	agent->first_next++;
-	return go(agent, agent->task == TASK_EAGER ? AT_walk_unlock : AT_walk_take);
+	private_look_at_split(host, agent, agent->error);
+	return go(agent, is_conversion(agent) ? AT_convert_was_split : AT_walk_unlock);
 }
 
-/* --- removal --------------------------------------------------------------- */
-
-/* The next mapping, at agent->scan then: its level, or -1 at the end. */
-static int find_mapping(const struct private_vm *vm, struct private_agent *agent)
-{
-	uint64_t *gfn = &agent->scan;
-
-	while (*gfn < agent->end) {
-		uint64_t slot = *gfn / TDX_REGION_PAGES;
-
-		if (vm->middle[slot].kind == TDX_ENTRY_LEAF) {
-			*gfn = slot * TDX_REGION_PAGES;
-			return TDX_2M;
-		}
-		if (vm->middle[slot].kind == TDX_ENTRY_TABLE &&
-		    vm->leaf[slot][*gfn % TDX_REGION_PAGES].kind == TDX_ENTRY_LEAF)
-			return TDX_4K;
-		if (vm->middle[slot].kind == TDX_ENTRY_FREE)
-			*gfn = (slot + 1) * TDX_REGION_PAGES;
-		else
-			++*gfn;
-	}
-	return -1;
-}
-
-/* The next mappings, in order; all of them go with one TRACK. */
-static uint32_t find_leaves(struct private_host *host, struct private_agent *agent)
-{
-	uint32_t regions = 0;
-	uint32_t count;
-
-	for (count = 0; count < PRIVATE_LEAVES; count++) {
-		int level = find_mapping(vm_of(host, agent), agent);
-
-		if (level < 0)
-			break;
-		aim(host, agent, agent->scan, (enum tdx_level)level);
-		agent->leaf[count] = agent->where;
-		agent->leaf_gfn[count] = agent->cursor;
-		regions |= agent->regions;
-		agent->scan += level == TDX_2M ? TDX_REGION_PAGES : 1;
-	}
-	agent->regions = regions;
-	return count;
-}
-
-static enum private_progress begin_sweep(struct private_host *host, struct private_agent *agent)
-{
-	uint32_t count = find_leaves(host, agent);
-	enum tlbtag_sept_step step;
-
-	if (count == 0)
-		return go(agent, AT_walk_apply);
-	step = tlbtag_sweep_begin(&agent->sweep, &host->pamt, agent->leaf, count);
-	private_sept_begin(agent, step, true);
-	return go(agent, AT_walk_zapping);
-}
-
-enum private_progress private_at_walk_zap(struct private_host *host, struct private_agent *agent)
-{
-	int level;
-
-	if (agent->task == TASK_SPLIT)
-		return go(agent, AT_walk_unlock);
-	if (host->config.tdx.sweep)
-		return begin_sweep(host, agent);
-	level = find_mapping(vm_of(host, agent), agent);
-	if (level < 0)
-		return go(agent, AT_walk_apply);
-	aim(host, agent, agent->scan, (enum tdx_level)level);
-	private_sept_begin(agent, tlbtag_sept_zap(&agent->op, &host->pamt, &agent->where), false);
-	return go(agent, AT_walk_zapping);
-}
-
-enum private_progress private_at_walk_zapping(struct private_host *host,
-					      struct private_agent *agent)
-{
-	if (agent->step != TLBTAG_SEPT_DONE)
-		return private_sept_step(host, agent);
-	agent->error = private_sept_end(host, agent);
-	return go(agent, agent->error ? AT_walk_unlock : AT_walk_zap);
-}
-
-static void punch(struct private_host *host, struct private_vm *vm, uint64_t gfn)
-{
-	vm->is_folio[gfn / TDX_REGION_PAGES] = false;
-	if (vm->backing[gfn])
-		private_page_free(host, vm->backing[gfn], PLACE_BACKING);
-	vm->backing[gfn] = 0;
-}
-
-enum private_progress private_at_walk_apply(struct private_host *host,
-					    struct private_agent *agent)
-{
-	struct private_vm *vm = vm_of(host, agent);
-
-	for (uint64_t gfn = agent->begin; gfn < agent->end; gfn++) {
-		vm->touched |= 1u << gfn / TDX_REGION_PAGES;
-		if (agent->task == TASK_PUNCH)
-			punch(host, vm, gfn);
-		else
-			vm->is_shared[gfn] = true;
-	}
-	return go(agent, AT_walk_unlock);
-}
+/* --- the end --------------------------------------------------------------- */
 
 enum private_progress private_at_walk_unlock(struct private_host *host,
 					     struct private_agent *agent)
 {
+	private_look_at_accept(host, agent);
 	private_unlock(host, agent);
 	return go(agent, AT_walk_end);
 }
@@ -466,7 +396,7 @@ enum private_progress private_at_eager_lock(struct private_host *host,
 
 	if (!private_lock_shared(host, agent))
 		return PROGRESS_WAITS;
-	if (vm->state != VM_LIVE || !is_leaf(vm, agent->first[0]))
+	if (vm->state != VM_LIVE || !is_leaf(vm, agent->first))
 		return go(agent, AT_walk_unlock);
 	if (tlbtag_supply_need_topup(&vm->supply) || agent->kit.sept == TLBTAG_PAGE_NONE)
 		return top_up(host, agent);

@@ -110,6 +110,9 @@ const char *vmm_policy_name(unsigned int policy);
  * @trusting: the module does not check whether translations were tracked
  * @erratum: pages that come back must be reset
  * @interruptible: the module may interrupt DEMOTE
+ * @yield: conversions drop the MMU lock wherever they may
+ * @careless: faults do not care whether a conversion ends before them in their 2 MiB
+ * @ragged: guest memory begins and ends within 2 MiB
  * @regions: of 2 MiB that the host has, 3 .. 16
  * @small: of these, the ones that single pages are taken from first
  */
@@ -125,6 +128,9 @@ struct vmm_private {
 	bool trusting;
 	bool erratum;
 	bool interruptible;
+	bool yield;
+	bool careless;
+	bool ragged;
 	uint8_t regions;
 	uint8_t small;
 };
@@ -226,6 +232,7 @@ enum vmm_wrong {
 	VMM_HELD = 17,
 	VMM_GONE = 18,
 	VMM_UNCHARGED = 19,
+	VMM_SIZE = 20,
 };
 
 const char *vmm_wrong_name(enum vmm_wrong wrong);

@@ -94,8 +94,9 @@ enum tlbtag_near {
 /**
  * struct tlbtag_convert - one conversion; read `from`, `to`, `leaf`, `splits` and `error`
  *
- * On the stack of who carries it out. Faults of the VM find it from LOCK to UNLOCK;
- * the fields that tlbtag_convert_near() reads never change.
+ * On the stack of who carries it out. Faults of the VM find it from LOCK to UNLOCK,
+ * and longer if what makes the range shared for later faults is done after that; the
+ * fields that tlbtag_convert_near() reads never change.
  */
 struct tlbtag_convert {
 	uint64_t begin;
