@@ -15,6 +15,7 @@
  * @order: what makes sense as the next event
  * @state: of each policy, in the order of policies[]
  * @flushes: of each policy
+ * @by_asid: the policies were made for hardware with FLUSHBYASID
  * @ample: there are more ASIDs than contexts can be
  */
 struct bounds {
@@ -22,6 +23,7 @@ struct bounds {
 	struct event_order order;
 	void *state[REPLAY_POLICIES];
 	uint64_t flushes[REPLAY_POLICIES];
+	bool by_asid;
 	bool ample;
 };
 

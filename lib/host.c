@@ -47,5 +47,6 @@ void tlbtag_host_cpu_online(struct tlbtag_host *host, struct tlbtag_cpu cpu)
 	if (tlbtag_warn_once(cpu.nr >= host->hw.nr_cpus, "host: no such CPU"))
 		return;
 	host->cpu[cpu.nr].epoch++;
+	host->cpu[cpu.nr].changes++;
 }
 TLBTAG_EXPORT(tlbtag_host_cpu_online);

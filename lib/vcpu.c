@@ -392,6 +392,25 @@ static enum tlbtag_flush scope_of(const struct tlbtag_vcpu *vcpu, enum tlbtag_fl
 }
 
 /*
+ * Has an entry of somebody else flushed every tag of this CPU since this context's
+ * latest? Then nothing of it is left, for it has not run anywhere since, and it does
+ * not matter whether what is pending was asked for before or after. (It has not run
+ * by the short cut either, which such a flush closes to all contexts of the CPU.)
+ * Somebody who used a shared tag in the meantime, or a CPU that was off, which
+ * counts as a change too, is a reason of place.
+ *
+ * Without FLUSHBYASID a fifth of all flushes would be for nothing. A counter that
+ * wraps around between two entries costs a flush.
+ */
+static bool is_served(const struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
+		      struct tlbtag_cpu cpu, uint32_t placed)
+{
+	if (placed && TLBTAG_RULE(EMPTIED_HERE))
+		return false;
+	return ctx->changes != vcpu->vm->host->cpu[cpu.nr].changes;
+}
+
+/*
  * V1: tlbtag_host_init() refuses a host without a fallback tag, and contexts
  * without a tag get it. VMRUN with ASID 0 fails; on Intel VPID 0 is the way to
  * switch VPIDs off.
@@ -437,9 +456,11 @@ struct tlbtag_plan tlbtag_vcpu_plan(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu 
 	plan.work = tlbtag_vcpu_accept(vcpu);
 	placed = tlbtag_vcpu_why_here(vcpu, ctx, cpu);
 	plan.dirty = dirty_of(vcpu, ctx->tag, cpu);
-	plan.why = placed | ctx->why;
+	if (!is_served(vcpu, ctx, cpu, placed))
+		plan.why = placed | ctx->why;
 	if (plan.why)
 		plan.flush = scope_of(vcpu, ctx->flush, placed);
+	vcpu->empties = plan.flush == TLBTAG_FLUSH_ALL;
 	tlbtag_vcpu_open_block(vcpu);
 	/* Without the rule a VMRUN that fails its checks loses the flush. */
 	if (!TLBTAG_RULE(ACK))
@@ -474,8 +495,8 @@ static void make_ready(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx)
 
 	vcpu->ready[level_of(vcpu)] = (struct tlbtag_ready){
 		.cpu = own ? ctx->cpu : TLBTAG_CPU_NONE,
-		.epoch = ctx->epoch,
-		.epoch_now = &vcpu->vm->host->cpu[ctx->cpu].epoch,
+		.changes = ctx->changes,
+		.changes_now = &vcpu->vm->host->cpu[ctx->cpu].changes,
 	};
 }
 
@@ -503,12 +524,17 @@ static void record_use(struct tlbtag_vcpu *vcpu, const struct tlbtag_ctx *ctx,
 void tlbtag_vcpu_entered(struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 {
 	struct tlbtag_ctx *ctx = tlbtag_vcpu_active_ctx(vcpu);
+	struct tlbtag_host_cpu *here;
 
 	if (tlbtag_warn_once(cpu.nr >= vcpu->vm->host->hw.nr_cpus, "vcpu: no such CPU"))
 		return;
+	here = &vcpu->vm->host->cpu[cpu.nr];
 	record_use(vcpu, ctx, cpu);
 	ctx->cpu = cpu.nr;
-	ctx->epoch = vcpu->vm->host->cpu[cpu.nr].epoch;
+	ctx->epoch = here->epoch;
+	here->changes += vcpu->empties;
+	vcpu->empties = false;
+	ctx->changes = here->changes;
 	ctx->why = TLBTAG_WHY_NOTHING;
 	ctx->flush = TLBTAG_FLUSH_NONE;
 	make_ready(vcpu, ctx);

@@ -33,7 +33,7 @@ static inline tlbtag_t tlbtag_vcpu_tag_of(const struct tlbtag_vcpu *vcpu,
 }
 
 /*
- * V4: what a plan looks at is about to change, but for the CPU, its epoch and
+ * V4: what a plan looks at is about to change, but for the CPU, its changes and
  * remote requests, which tlbtag_vcpu_is_clean() looks at itself.
  */
 static inline void tlbtag_vcpu_unready(struct tlbtag_vcpu *vcpu, uint32_t level)

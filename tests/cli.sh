@@ -237,7 +237,7 @@ for asids in 3 4 8 0x10 32768; do
 	for has in yes no; do
 		check "$asids ASIDs, FLUSHBYASID: $has" flat few --asids "$asids" --flushbyasid "$has" \
 			"$sample"
-		check 'adds up, and tlbtag is not below needed' sums few
+		check 'adds up, and tlbtag is not below its bound' sums few
 		check 'needed does not depend on them' is few policies.needed.flushes \
 			"$(value sample policies.needed.flushes)"
 		check 'the number is taken' is few hardware.asids $((asids))

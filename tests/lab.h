@@ -94,7 +94,8 @@ static inline void lab_relink_vcpu(struct lab *lab, struct tlbtag_vcpu *vcpu)
 	vcpu->vm = &lab->vm;
 	for (uint32_t level = 0; level < 2; level++)
 		if (vcpu->ready[level].cpu != TLBTAG_CPU_NONE)
-			vcpu->ready[level].epoch_now = &lab->cpu[vcpu->ready[level].cpu].epoch;
+			vcpu->ready[level].changes_now =
+				&lab->cpu[vcpu->ready[level].cpu].changes;
 }
 
 #endif

@@ -47,6 +47,8 @@ kernel() {
 	rm -rf "$tracefs"
 	mkdir -p "$tracefs/events" "$tracefs/instances"
 	: >"$tracefs/dynamic_events"
+	# Where no tracefs is mounted at all, libtracefs takes the older file.
+	ln -s dynamic_events "$tracefs/kprobe_events"
 	echo schedule >"$tracefs/available_filter_functions"
 	[ "$1" != none ] || return 0
 	events kvm "$events_kvm"
@@ -157,7 +159,7 @@ check 'nothing tells of entries' test "$status" -eq 2
 check 'which is said' grep -q '^tlbtag: record: VM entries cannot be recorded' "$dir/err"
 
 kernel amd
-rm "$tracefs/dynamic_events"
+rm "$tracefs/dynamic_events" "$tracefs/kprobe_events"
 list --offsets "$offsets"
 check 'no kprobe events' lacks vmrun 'the kernel has no kprobe events'
 check 'tracepoints then' uses kvm_entry tracepoint kvm:kvm_entry

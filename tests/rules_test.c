@@ -39,6 +39,20 @@ static uint32_t flush_without_flushbyasid(void)
 	return lab_enter(&lab.vcpu[0], 0).flush;
 }
 
+/* Every tag of CPU 0 was flushed, before the vCPU left it. */
+static uint32_t flush_after_one_elsewhere(void)
+{
+	struct tlbtag_hw hw = lab_hw(15);
+	struct lab lab;
+
+	hw.flush_by_tag = false;
+	lab_start(&lab, &hw);
+	lab_start_vcpus(&lab);
+	lab_enter(&lab.vcpu[0], 0);
+	lab_enter(&lab.vcpu[0], 1);
+	return lab_enter(&lab.vcpu[0], 0).why;
+}
+
 static uint32_t stale_after(uint32_t asid, uint8_t tlb_control)
 {
 	struct tlbtag_root root = { 0 };
@@ -182,6 +196,8 @@ static const struct {
 	uint32_t with;
 	uint32_t without;
 } rows[] = {
+	{ "EMPTIED_HERE", TLBTAG_RULE_EMPTIED_HERE, flush_after_one_elsewhere, TLBTAG_WHY_MOVED,
+	  0 },
 	{ "ALL_BY_ABSENCE", TLBTAG_RULE_ALL_BY_ABSENCE, flush_without_flushbyasid,
 	  TLBTAG_FLUSH_ALL, TLBTAG_FLUSH_TAG },
 	{ "SYNC_TLB_CONTROL", TLBTAG_RULE_SYNC_TLB_CONTROL, stale_after_tlb_control, true, false },

@@ -126,6 +126,65 @@ TEST(vcpu_without_flushbyasid_flushes_everything)
 	CHECK_EQ(lab_enter(&lab.vcpu[0], 0).flush, TLBTAG_FLUSH_ALL);
 }
 
+static struct tlbtag_vcpu *start_without_flushbyasid(struct lab *lab)
+{
+	struct tlbtag_hw hw = lab_hw(15);
+
+	hw.flush_by_tag = false;
+	lab_start(lab, &hw);
+	lab_start_vcpus(lab);
+	lab_enter(&lab->vcpu[0], 0);
+	lab_enter(&lab->vcpu[1], 0);
+	return lab->vcpu;
+}
+
+/* Guards EMPTIED_HERE. One vCPU's flush of every tag serves the other, once. */
+TEST(vcpu_flush_of_every_tag_serves_the_others_of_the_cpu)
+{
+	struct lab lab;
+	struct tlbtag_vcpu *vcpu = start_without_flushbyasid(&lab);
+
+	tlbtag_vcpu_flush(&vcpu[0], TLBTAG_TARGET_BOTH, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ALL);
+	CHECK_EQ(lab_enter(&vcpu[0], 0).flush, TLBTAG_FLUSH_NONE);
+	tlbtag_vcpu_flush(&vcpu[0], TLBTAG_TARGET_BOTH, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ALL);
+	CHECK_EQ(lab_enter(&vcpu[0], 0).flush, TLBTAG_FLUSH_ALL);
+	tlbtag_vcpu_flush(&vcpu[1], TLBTAG_TARGET_BOTH, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ALL);
+	CHECK_EQ(lab_enter(&vcpu[1], 0).why, 0);
+	CHECK_EQ(lab_enter(&vcpu[0], 0).why, 0);
+}
+
+/* Guards EMPTIED_HERE, V4. What runs by the short cut would not be on record. */
+TEST(vcpu_flush_of_every_tag_closes_the_short_cut)
+{
+	struct lab lab;
+	struct tlbtag_vcpu *vcpu = start_without_flushbyasid(&lab);
+
+	CHECK(!tlbtag_vcpu_is_clean(&vcpu[0], on(0)));
+	CHECK_EQ(lab_enter(&vcpu[0], 0).why, 0);
+	CHECK(tlbtag_vcpu_is_clean(&vcpu[0], on(0)));
+	tlbtag_vcpu_flush(&vcpu[0], TLBTAG_TARGET_BOTH, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ALL);
+	CHECK_EQ(lab_enter(&vcpu[0], 0).flush, TLBTAG_FLUSH_ALL);
+}
+
+/* Guards EMPTIED_HERE. Only where the entries are, and only if it has happened. */
+TEST(vcpu_flush_of_every_tag_serves_nobody_who_ran_elsewhere)
+{
+	struct lab lab;
+	struct tlbtag_vcpu *vcpu = start_without_flushbyasid(&lab);
+
+	CHECK_EQ(lab_enter(&vcpu[1], 1).why, TLBTAG_WHY_MOVED);
+	CHECK_EQ(lab_enter(&vcpu[1], 0).why, TLBTAG_WHY_MOVED);
+	CHECK_EQ(lab_enter(&vcpu[0], 0).why, 0);
+	tlbtag_vcpu_flush(&vcpu[0], TLBTAG_TARGET_BOTH, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ALL);
+	tlbtag_vcpu_flush(&vcpu[1], TLBTAG_TARGET_BOTH, TLBTAG_FLUSH_TAG, TLBTAG_WHY_ALL);
+	/* This VMRUN fails. */
+	CHECK_EQ(tlbtag_vcpu_plan(&vcpu[0], on(0)).flush, TLBTAG_FLUSH_ALL);
+	CHECK_EQ(lab_enter(&vcpu[1], 0).flush, TLBTAG_FLUSH_ALL);
+	CHECK_EQ(lab_enter(&vcpu[0], 0).why, 0);
+	tlbtag_host_cpu_online(&lab.host, on(0));
+	CHECK_EQ(lab_enter(&vcpu[0], 0).why, TLBTAG_WHY_CPU_ONLINE);
+}
+
 /* MACHINE 3.3: a guest's non-global flush may be carried out as such. */
 TEST(vcpu_nonglobal_request_stays_nonglobal)
 {

@@ -160,6 +160,8 @@ static const struct rule_story rule_stories[] = {
 	  "enter 0 0 0; touch 0 0; exit 0 0; cpu-off 0; cpu-on 0; enter 0 0 0" },
 	{ RULE(ALL_BY_ABSENCE), NO_FLUSH_BY_ASID, VMM_FOREIGN,
 	  "enter 0 0 0; touch 0 0; vcpu-down 0 0; vcpu-up 0 0; enter 0 0 0" },
+	{ RULE(EMPTIED_HERE), NO_FLUSH_BY_ASID, VMM_LATE,
+	  "enter 0 0 0; touch 0 0; enter 0 0 1; map 0 0 0 2 1; enter 0 0 0" },
 	{ RULE(ACK), SHARED, VMM_LOST,
 	  "enter 0 0 0; touch 0 0; unmap 0 12 0; enter-fails 0 0 0; enter 0 0 0" },
 	{ RULE(ALL_CONTEXTS), USUAL, VMM_LOST,

@@ -23,6 +23,7 @@ TLBTAG_BEGIN_DECLS
  * @tag: its tag; the host's fallback tag if the pool had none
  * @cpu: the CPU of its last entry, TLBTAG_CPU_NONE before the first
  * @epoch: that CPU's epoch at that entry (rule CPU_ONLINE)
+ * @changes: that CPU's changes at that entry (rule EMPTIED_HERE)
  * @why: reasons pending, a set of enum tlbtag_why
  * @flush: the widest scope pending
  * @shared: other contexts use the tag too
@@ -33,6 +34,7 @@ struct tlbtag_ctx {
 	tlbtag_t tag;
 	uint32_t cpu;
 	uint32_t epoch;
+	uint32_t changes;
 	uint32_t why;
 	enum tlbtag_flush flush;
 	bool shared;

@@ -22,10 +22,13 @@ TLBTAG_BEGIN_DECLS
  *	compared, never followed: a new context at the address of a dead one has
  *	not run yet and flushes for that reason
  * @epoch: how often the CPU came online, modulo 2^32
+ * @changes: how often it came online, or an entry flushed every tag here: what any
+ *	context left here is not what it was; modulo 2^32
  */
 struct tlbtag_host_cpu {
 	const struct tlbtag_ctx *fallback_owner;
 	uint32_t epoch;
+	uint32_t changes;
 };
 
 /**

@@ -26,6 +26,8 @@
 	  "KVM.md 4.9")                                                                            \
 	X(ALL_BY_ABSENCE, "without FLUSHBYASID every flush is a flush of everything",              \
 	  "SPEC B.2, APM2 15.16.1")                                                                \
+	X(EMPTIED_HERE, "a flush of every tag serves only contexts that ran on this CPU last",     \
+	  "KVM.md 4.10")                                                                           \
 	X(ACK, "a pending flush is dropped only when the hardware took an entry with it",          \
 	  "SPEC J (v), KVM.md 4.8")                                                                \
 	X(BLOCK_UNKNOWN, "what a control block holds is unknown until an entry took the plan",     \

@@ -55,13 +55,13 @@ struct tlbtag_block {
 /**
  * struct tlbtag_ready - where a level can be entered again just as it was left
  * @cpu: the CPU; TLBTAG_CPU_NONE if its next entry needs a plan
- * @epoch: how often that CPU had come online
- * @epoch_now: where that is counted; valid if there is a CPU
+ * @changes: that CPU's changes (struct tlbtag_host_cpu) at the latest entry
+ * @changes_now: where they are counted; valid if there is a CPU
  */
 struct tlbtag_ready {
 	uint32_t cpu;
-	uint32_t epoch;
-	const uint32_t *epoch_now;
+	uint32_t changes;
+	const uint32_t *changes_now;
 };
 
 /**
@@ -99,6 +99,7 @@ struct tlbtag_space {
  * @active: TLBTAG_ACTIVE_L1, or 1 + the index of the active L2 context
  * @id: its number; below the owner record's members if the tag is shared
  * @sharer: which context used a key's tag last, like @active
+ * @empties: the latest plan flushes every tag of its CPU
  * @remote: reasons that other CPUs asked for, for L1 and for all L2 contexts;
  *	others fetch_or, the vCPU's thread takes all at once
  * @ready: for L1 and for the L2 context that is active or was last
@@ -117,6 +118,7 @@ struct tlbtag_vcpu {
 	uint32_t active;
 	uint32_t id;
 	uint32_t sharer;
+	bool empties;
 	uint32_t remote[2];
 	struct tlbtag_ready ready[2];
 	struct tlbtag_block block[2];
@@ -324,7 +326,7 @@ static inline bool tlbtag_vcpu_is_ready(const struct tlbtag_vcpu *vcpu, struct t
 	const struct tlbtag_ready *ready = &vcpu->ready[tlbtag_vcpu_in_l2(vcpu)];
 
 	/* V4: an entry made it ready, and nothing that a plan looks at has changed since. */
-	return ready->cpu == cpu.nr && ready->epoch == *ready->epoch_now;
+	return ready->cpu == cpu.nr && ready->changes == *ready->changes_now;
 }
 
 /**

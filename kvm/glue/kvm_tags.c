@@ -23,6 +23,11 @@ void kvm_tags_register(const struct kvm_tags_ops *new_ops)
 }
 EXPORT_SYMBOL_GPL(kvm_tags_register);
 
+const struct kvm_tags_ops *kvm_tags_vendor(void)
+{
+	return ops;
+}
+
 void kvm_tags_shadow_used(struct kvm_vcpu *vcpu)
 {
 	if (ops)

@@ -2,14 +2,15 @@
 /*
  * svm_count: how often what was flushed for which reason, and synced.
  *
- * One file each in KVM's directory of debugfs, where kvm_stat finds them. KVM's
- * binary statistics have their numbers in structures that other modules know.
+ * For the machine, a file each in KVM's directory of debugfs, where kvm_stat finds
+ * them; for each vCPU, in its binary statistics, under the same names.
  */
 #include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/kvm_host.h>
 #include <linux/percpu.h>
 
+#include "kvm_tags.h"
 #include "svm/svm.h"
 
 #define CREATE_TRACE_POINTS
@@ -21,29 +22,51 @@ struct counts {
 
 static DEFINE_PER_CPU(struct counts, counts);
 
-#define WHY_FILE(id, name, meaning) [TLBTAG_WHY_BIT_##id] = "tlbtag_flush_" name,
-static const char *const files[SVM_TAGS_COUNTS] = {
-	TLBTAG_WHYS(WHY_FILE)
-	[SVM_TAGS_COUNT_FLUSHES] = "tlbtag_flushes",
-	[SVM_TAGS_COUNT_SYNCS] = "tlbtag_syncs",
-	[SVM_TAGS_COUNT_INVLPGA] = "tlbtag_invlpga_at_once",
+#define COUNT_DESC(what, text)                                                       \
+	[what] = {                                                                   \
+		.flags = KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE |           \
+			 KVM_STATS_BASE_POW10,                                       \
+		.size = 1,                                                           \
+		.offset = sizeof(struct kvm_vcpu_stat) + (what) * sizeof(u64),       \
+		.name = "tlbtag_" text,                                              \
+	},
+#define WHY_DESC(id, name, meaning) COUNT_DESC(TLBTAG_WHY_BIT_##id, "flush_" name)
+
+static const struct kvm_stats_desc descs[] = {
+	TLBTAG_WHYS(WHY_DESC)
+	COUNT_DESC(SVM_TAGS_COUNT_FLUSHES, "flushes")
+	COUNT_DESC(SVM_TAGS_COUNT_SYNCS, "syncs")
+	COUNT_DESC(SVM_TAGS_COUNT_INVLPGA, "invlpga_at_once")
+};
+static_assert(ARRAY_SIZE(descs) == SVM_TAGS_COUNTS && SVM_TAGS_COUNTS <= KVM_TAGS_STATS_MAX);
+
+static void read_counts(struct kvm_vcpu *vcpu, u64 *numbers)
+{
+	memcpy(numbers, to_svm(vcpu)->tags.count, sizeof(to_svm(vcpu)->tags.count));
+}
+
+const struct kvm_tags_stats svm_tags_stats = {
+	.desc = descs,
+	.nr = SVM_TAGS_COUNTS,
+	.read = read_counts,
 };
 
-void svm_tags_count(unsigned int what)
+void svm_tags_count(struct kvm_vcpu *vcpu, unsigned int what)
 {
+	to_svm(vcpu)->tags.count[what]++;
 	this_cpu_inc(counts.of[what]);
 }
 
-void svm_tags_count_flush(u32 why)
+void svm_tags_count_flush(struct kvm_vcpu *vcpu, u32 why)
 {
 	unsigned long bits = why;
 	unsigned int bit;
 
 	if (!why)
 		return;
-	svm_tags_count(SVM_TAGS_COUNT_FLUSHES);
+	svm_tags_count(vcpu, SVM_TAGS_COUNT_FLUSHES);
 	for_each_set_bit(bit, &bits, TLBTAG_WHY_COUNT)
-		svm_tags_count(bit);
+		svm_tags_count(vcpu, bit);
 }
 
 static int sum(void *data, u64 *value)
@@ -74,7 +97,7 @@ noinline void svm_tags_debugfs(void)
 	if (IS_ERR_OR_NULL(dir))
 		return;
 	for (what = 0; what < SVM_TAGS_COUNTS; what++)
-		debugfs_create_file(files[what], 0444, dir, (void *)what, &count_fops);
+		debugfs_create_file(descs[what].name, 0444, dir, (void *)what, &count_fops);
 	debugfs_create_file("tlbtag_free", 0444, dir, NULL, &free_fops);
 	dput(dir);
 }

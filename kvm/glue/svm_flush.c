@@ -98,7 +98,7 @@ noinline void svm_tags_flush_guest(struct kvm_vcpu *vcpu)
 noinline void svm_tags_hw_invlpga(struct kvm_vcpu *vcpu, gva_t gva, u32 asid)
 {
 	invlpga(gva, asid);
-	svm_tags_count(SVM_TAGS_COUNT_INVLPGA);
+	svm_tags_count(vcpu, SVM_TAGS_COUNT_INVLPGA);
 }
 
 /*

@@ -44,6 +44,7 @@ static const struct kvm_tags_ops tags_ops = {
 	.root_used = svm_tags_root_used,
 	.root_synced = svm_tags_root_synced,
 	.pv_flush = svm_tags_flush_pv,
+	.stats = &svm_tags_stats,
 };
 
 void svm_tags_lock(void)

@@ -80,7 +80,7 @@ noinline void svm_tags_root_synced(struct kvm_vcpu *vcpu)
 	root->hpa = hpa;
 	tlbtag_root_set_synced(&tags->vcpu, &root->root);
 	trace_root(vcpu, hpa, tags->vcpu.active, true);
-	svm_tags_count(SVM_TAGS_COUNT_SYNCS);
+	svm_tags_count(vcpu, SVM_TAGS_COUNT_SYNCS);
 }
 
 void svm_tags_roots_forget(struct svm_tags *tags)

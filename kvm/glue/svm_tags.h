@@ -22,6 +22,7 @@
 struct vcpu_svm;
 struct kvm_sev_info;
 struct svm_sev_key;
+struct kvm_tags_stats;
 
 /* The number of all vCPUs of a key for which there is none left */
 #define SVM_SEV_CROWD 0
@@ -49,6 +50,14 @@ struct svm_tags_vm {
 	struct svm_sev_key *key;
 };
 
+/* What is counted: flushes by reason, under enum tlbtag_why_bit, and these. */
+enum svm_tags_counted {
+	SVM_TAGS_COUNT_FLUSHES = TLBTAG_WHY_COUNT,
+	SVM_TAGS_COUNT_SYNCS,
+	SVM_TAGS_COUNT_INVLPGA,
+	SVM_TAGS_COUNTS
+};
+
 /**
  * struct svm_tags - in each vCPU
  * @vcpu: the library's state
@@ -57,6 +66,7 @@ struct svm_tags_vm {
  * @next_root: which of @root is overwritten next
  * @latest_root: which was used last, by L1 and by L2
  * @root: the roots stamped last; one that is not here is taken for stale
+ * @count: of enum svm_tags_counted; what runs the vCPU writes it
  */
 struct svm_tags {
 	struct tlbtag_vcpu vcpu;
@@ -65,14 +75,7 @@ struct svm_tags {
 	unsigned int next_root;
 	unsigned int latest_root[2];
 	struct svm_tags_root root[SVM_TAGS_ROOTS];
-};
-
-/* What is counted: flushes by reason, under enum tlbtag_why_bit, and these. */
-enum svm_tags_counted {
-	SVM_TAGS_COUNT_FLUSHES = TLBTAG_WHY_COUNT,
-	SVM_TAGS_COUNT_SYNCS,
-	SVM_TAGS_COUNT_INVLPGA,
-	SVM_TAGS_COUNTS
+	u64 count[SVM_TAGS_COUNTS];
 };
 
 /* host */
@@ -133,8 +136,9 @@ void svm_tags_root_synced(struct kvm_vcpu *vcpu);
 void svm_tags_roots_forget(struct svm_tags *tags);
 
 /* count */
+extern const struct kvm_tags_stats svm_tags_stats;
 void svm_tags_debugfs(void);
-void svm_tags_count(unsigned int what);
-void svm_tags_count_flush(u32 why);
+void svm_tags_count(struct kvm_vcpu *vcpu, unsigned int what);
+void svm_tags_count_flush(struct kvm_vcpu *vcpu, u32 why);
 
 #endif

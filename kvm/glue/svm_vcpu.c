@@ -109,5 +109,5 @@ noinline void svm_tags_entered(struct vcpu_svm *svm)
 	if (!entered)
 		return;
 	tlbtag_vcpu_entered(&svm->tags.vcpu, (struct tlbtag_cpu){ .nr = svm->vcpu.cpu });
-	svm_tags_count_flush(svm->tags.why);
+	svm_tags_count_flush(&svm->vcpu, svm->tags.why);
 }
