@@ -74,6 +74,7 @@ static enum private_progress follow(struct private_host *host, struct private_ag
 		break;
 	}
 	agent->error = agent->convert.error;
+	private_look_at_conversion(host, agent);
 	return go(agent, AT_walk_end);
 }
 
@@ -306,6 +307,7 @@ static void apply(struct private_host *host, struct private_agent *agent)
 {
 	struct private_vm *vm = vm_of(host, agent);
 
+	agent->is_applied = true;
 	for (uint64_t gfn = agent->begin; gfn < agent->end; gfn++) {
 		vm->touched |= 1u << gfn / TDX_REGION_PAGES;
 		if (agent->task == TASK_PUNCH)

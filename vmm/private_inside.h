@@ -144,6 +144,7 @@ enum private_lock {
  * @booked: splits to have pages for
  * @convert, @converting: a conversion, and whether it has had its LOCK
  * @is_short: a shared cache had no pages for its split
+ * @is_applied: its range is shared, or a hole, now
  * @splits, @removed, @split_failed: by a conversion up to now, for the oracle
  * @accept, @was_chosen, @was_large: of a fault: the guest's ACCEPT, and what was so
  *	before
@@ -170,6 +171,7 @@ struct private_agent {
 	struct tlbtag_convert convert;
 	bool converting;
 	bool is_short;
+	bool is_applied;
 	bool split_failed;
 	bool is_excused; /* a careless fault has made its conversion fail */
 	uint32_t splits;
@@ -385,12 +387,13 @@ void private_aim(struct private_host *host, struct private_agent *agent, uint64_
 
 void private_wrong(struct private_host *host, enum vmm_wrong wrong, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* A leaf was mapped; it went; a conversion begins; a split ended; an ACCEPT was answered. */
+/* A leaf was mapped; it went; a conversion begins and ends; a split did; an ACCEPT, too. */
 void private_look_at_leaf(struct private_host *host, const struct private_vm *vm,
 			  struct tdx_where where);
 void private_look_at_removal(struct private_host *host, struct private_agent *agent,
 			     uint32_t pages);
 void private_look_at_plan(struct private_host *host, const struct private_agent *agent);
+void private_look_at_conversion(struct private_host *host, const struct private_agent *agent);
 void private_look_at_split(struct private_host *host, struct private_agent *agent, int error);
 void private_look_at_accept(struct private_host *host, const struct private_agent *agent);
 /* After each operation. */

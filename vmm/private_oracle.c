@@ -254,6 +254,14 @@ void private_look_at_plan(struct private_host *host, const struct private_agent 
 			      (unsigned int)agent->end, enough);
 }
 
+void private_look_at_conversion(struct private_host *host, const struct private_agent *agent)
+{
+	if (!agent->error && !agent->is_applied)
+		private_wrong(host, VMM_STUCK,
+			      "VM %u: the conversion of %u to %u ends well, and was not made",
+			      agent->vm, (unsigned int)agent->begin, (unsigned int)agent->end - 1);
+}
+
 void private_look_at_removal(struct private_host *host, struct private_agent *agent,
 			     uint32_t pages)
 {
