@@ -56,7 +56,8 @@ TLBTAG_BEGIN_DECLS
  * @TLBTAG_CONVERT_ZAP: remove op.leaf by tlbtag_sept_zap(); or it and leaves behind
  *	it together (sweep.h), as far as tlbtag_convert_takes() them, and then call
  *	tlbtag_convert_swept()
- * @TLBTAG_CONVERT_UNLOCK: drop the MMU lock; cannot fail
+ * @TLBTAG_CONVERT_UNLOCK: drop the MMU lock; cannot fail. If op.is_again it is for
+ *	more pages, and the conversion goes on; else it has ended
  */
 enum tlbtag_convert_step {
 	TLBTAG_CONVERT_DONE = 0,
@@ -92,7 +93,8 @@ enum tlbtag_near {
 };
 
 /**
- * struct tlbtag_convert - one conversion; read `from`, `to`, `leaf`, `splits` and `error`
+ * struct tlbtag_convert - one conversion; read `from`, `to`, `leaf`, `splits`,
+ *	`is_again` and `error`
  *
  * On the stack of who carries it out. Faults of the VM find it from LOCK to UNLOCK,
  * and longer if what makes the range shared for later faults is done after that; the
@@ -115,6 +117,7 @@ struct tlbtag_convert {
 	enum tlbtag_convert_step step;
 	/* 0; that of the step that failed; -EINVAL if FIND answered nonsense. */
 	int error;
+	/* A split had no pages: UNLOCK, and RESERVE again. */
 	bool is_again;
 };
 
