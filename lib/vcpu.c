@@ -27,7 +27,7 @@ static uint32_t level_of(const struct tlbtag_vcpu *vcpu)
 
 void tlbtag_vcpu_start_ctx(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx, tlbtag_t tag)
 {
-	tlbtag_vcpu_unready(vcpu, ctx == &vcpu->l1 ? LEVEL_L1 : LEVEL_L2);
+	tlbtag_vcpu_unready(vcpu, tlbtag_vcpu_level(vcpu, ctx));
 	tlbtag_ctx_start(ctx, tag, tlbtag_vcpu_is_fallback(vcpu, tag) || tag == vcpu->vm->tag);
 }
 

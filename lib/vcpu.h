@@ -41,11 +41,17 @@ static inline void tlbtag_vcpu_unready(struct tlbtag_vcpu *vcpu, uint32_t level)
 	vcpu->ready[level].cpu = TLBTAG_CPU_NONE;
 }
 
+static inline uint32_t tlbtag_vcpu_level(const struct tlbtag_vcpu *vcpu,
+					 const struct tlbtag_ctx *ctx)
+{
+	return ctx == &vcpu->l1 ? LEVEL_L1 : LEVEL_L2;
+}
+
 /* A flush of @ctx is due. */
 static inline void tlbtag_vcpu_owe(struct tlbtag_vcpu *vcpu, struct tlbtag_ctx *ctx,
 				   enum tlbtag_flush flush, uint32_t why)
 {
-	tlbtag_vcpu_unready(vcpu, ctx == &vcpu->l1 ? LEVEL_L1 : LEVEL_L2);
+	tlbtag_vcpu_unready(vcpu, tlbtag_vcpu_level(vcpu, ctx));
 	tlbtag_ctx_pend(ctx, flush, why);
 }
 
@@ -67,10 +73,7 @@ uint32_t tlbtag_vcpu_take_remote(struct tlbtag_vcpu *vcpu);
 /* A look before the exchange: the words are empty nearly always. */
 static inline uint32_t tlbtag_vcpu_accept(struct tlbtag_vcpu *vcpu)
 {
-	if (!(tlbtag_load_relaxed(&vcpu->remote[LEVEL_L1]) |
-	      tlbtag_load_relaxed(&vcpu->remote[LEVEL_L2])))
-		return 0;
-	return tlbtag_vcpu_take_remote(vcpu);
+	return tlbtag_vcpu_has_remote(vcpu) ? tlbtag_vcpu_take_remote(vcpu) : 0;
 }
 
 /* The shadow roots of this context are stale from now on. */

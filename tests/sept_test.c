@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "choices.h"
 #include "test.h"
 
 #define GUEST_PFN (3u * TLBTAG_REGION_PAGES)
@@ -57,31 +58,6 @@ struct world {
 	uint32_t calls[TLBTAG_SEPT_START_VCPUS + 1];
 	uint32_t wrong;
 };
-
-/* The statuses of a run, tried like the digits of a number. */
-struct choices {
-	uint8_t digit[STEPS_MAX];
-	uint32_t used;
-	uint32_t given;
-};
-
-static uint32_t choose(struct choices *choices)
-{
-	if (choices->used == choices->given)
-		choices->digit[choices->given++] = 0;
-	return choices->digit[choices->used++];
-}
-
-static bool next_run(struct choices *choices)
-{
-	while (choices->given && choices->digit[choices->given - 1] == STATUSES - 1)
-		choices->given--;
-	if (choices->given == 0)
-		return false;
-	choices->digit[choices->given - 1]++;
-	choices->used = 0;
-	return true;
-}
 
 /* --- the module ----------------------------------------------------------------- */
 
@@ -336,7 +312,7 @@ static uint32_t try_all(const struct setup *setup, bool aloud, uint32_t *runs)
 			tell(&world, &choices);
 		bad++;
 		tlbtag_sim_warnings_reset();
-	} while (next_run(&choices));
+	} while (next_run(&choices, STATUSES));
 	return bad;
 }
 

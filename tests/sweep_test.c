@@ -11,11 +11,12 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "choices.h"
 #include "test.h"
 
 #define LEAVES_MAX 3u
 #define REGIONS 4u
-#define STEPS_MAX 96u
+#define STEPS_MAX CHOICES_MAX
 #define STATUSES 3u
 
 struct leaf {
@@ -47,31 +48,6 @@ struct world {
 	bool vcpus_out;
 	uint32_t wrong;
 };
-
-/* The statuses of a run, tried like the digits of a number. */
-struct choices {
-	uint8_t digit[STEPS_MAX];
-	uint32_t used;
-	uint32_t given;
-};
-
-static uint32_t choose(struct choices *choices)
-{
-	if (choices->used == choices->given)
-		choices->digit[choices->given++] = 0;
-	return choices->digit[choices->used++];
-}
-
-static bool next_run(struct choices *choices)
-{
-	while (choices->given && choices->digit[choices->given - 1] == STATUSES - 1)
-		choices->given--;
-	if (choices->given == 0)
-		return false;
-	choices->digit[choices->given - 1]++;
-	choices->used = 0;
-	return true;
-}
 
 /* --- the module and the host ------------------------------------------------------ */
 
@@ -259,7 +235,7 @@ static uint32_t runs_wrong(const struct setup *setup, uint32_t *runs)
 		++*runs;
 		bad += !is_good(&world);
 		tlbtag_sim_warnings_reset();
-	} while (next_run(&choices));
+	} while (next_run(&choices, STATUSES));
 	return bad;
 }
 

@@ -89,7 +89,7 @@ static inline bool tlbtag_nested_reenter(struct tlbtag_vcpu *vcpu, uint32_t asid
 	uint32_t latest = vcpu->latest;
 
 	if (!latest || vcpu->l2[latest - 1].asid12 != asid12 || tlb_control ||
-	    (tlbtag_load_relaxed(&vcpu->remote[0]) | tlbtag_load_relaxed(&vcpu->remote[1])))
+	    tlbtag_vcpu_has_remote(vcpu))
 		return false;
 	vcpu->active = latest;
 	return true;
@@ -120,7 +120,7 @@ int tlbtag_nested_enter(struct tlbtag_vcpu *vcpu, const struct tlbtag_vmcb12 *vm
  */
 static inline bool tlbtag_nested_return(struct tlbtag_vcpu *vcpu)
 {
-	if (tlbtag_load_relaxed(&vcpu->remote[0]) | tlbtag_load_relaxed(&vcpu->remote[1]))
+	if (tlbtag_vcpu_has_remote(vcpu))
 		return false;
 	vcpu->active = TLBTAG_ACTIVE_L1;
 	return true;

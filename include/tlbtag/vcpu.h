@@ -330,6 +330,18 @@ static inline bool tlbtag_vcpu_is_ready(const struct tlbtag_vcpu *vcpu, struct t
 }
 
 /**
+ * tlbtag_vcpu_has_remote() - did another CPU ask for something?
+ * @vcpu: initialised
+ *
+ * Context: the vCPU's thread.
+ * Return: true if tlbtag_vcpu_request() was called and no plan has taken it in.
+ */
+static inline bool tlbtag_vcpu_has_remote(const struct tlbtag_vcpu *vcpu)
+{
+	return tlbtag_load_relaxed(&vcpu->remote[0]) | tlbtag_load_relaxed(&vcpu->remote[1]);
+}
+
+/**
  * tlbtag_vcpu_is_clean() - does the next entry need nothing at all?
  * @vcpu: initialised
  * @cpu: the current CPU
@@ -345,8 +357,7 @@ static inline bool tlbtag_vcpu_is_ready(const struct tlbtag_vcpu *vcpu, struct t
  */
 static inline bool tlbtag_vcpu_is_clean(const struct tlbtag_vcpu *vcpu, struct tlbtag_cpu cpu)
 {
-	return tlbtag_vcpu_is_ready(vcpu, cpu) &&
-	       !(tlbtag_load_relaxed(&vcpu->remote[0]) | tlbtag_load_relaxed(&vcpu->remote[1]));
+	return tlbtag_vcpu_is_ready(vcpu, cpu) && !tlbtag_vcpu_has_remote(vcpu);
 }
 
 /**
