@@ -105,6 +105,24 @@ static void suit_pins(const struct check_world *world, const struct config_pins 
 	config_pins_apply(pins, config);
 }
 
+/*
+ * What chance drew last may have been refused for something that nobody asked for.
+ * In a world that wants nothing else, what was pinned is all that can be wrong.
+ */
+static const char *blame_pins(const struct check_world *world, const struct config_pins *pins,
+			      const char *otherwise)
+{
+	struct vmm_config config;
+	const char *wrong;
+
+	world->config_init(&config);
+	config.l1_nested_paging = false;
+	config_pins_apply(pins, &config);
+	suit_pins(world, pins, &config);
+	wrong = world->config_check(&config);
+	return wrong ? wrong : otherwise;
+}
+
 /* Far more than a world that refuses every other draw would need. */
 #define DRAWS_MAX 256u
 
@@ -125,7 +143,7 @@ const char *check_config_from_seed(const struct check_world *world, struct seed 
 		if (!wrong)
 			return NULL;
 	}
-	return wrong;
+	return blame_pins(world, pins, wrong);
 }
 
 /* --- operations -------------------------------------------------------------- */

@@ -59,6 +59,8 @@ NONSENSE check --without NONSENSE
 nonsense check --fault nonsense
 cpus check --set cpus=many
 world check --set cpus=0
+PCIDs check --set pcid=1 --set l0_nested_paging=0
+L1 check --set l1_nested_paging=1 --set l0_nested_paging=0
 nothing check --avoid nothing
 flushes check --private --vendor amd
 flushes check --private --forgetful
