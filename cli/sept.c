@@ -343,7 +343,7 @@ static int play(const struct request *request, struct sept_cost *costs)
 			.is_small = runs[i].is_small, .is_dynamic = request->is_dynamic,
 			.busy = request->busy, .refused = TDX_CALLS,
 			/* The proposal removes leaf by leaf. */
-			.sweep = runs[i].design == TLBTAG_SUPPLY_CACHE ? 0 : request->sweep,
+			.sweep = runs[i].design == TLBTAG_SUPPLY_CACHE ? 1 : request->sweep,
 		};
 		const char *wrong = NULL;
 

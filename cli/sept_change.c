@@ -56,14 +56,13 @@ static enum tlbtag_sept_status contended(struct sept_host *host, enum tdx_call c
 }
 
 /*
- * A step of a split, a removal or a sweep. The guest's memory is the host's, page
- * for page, so where.guest_pfn is its gfn as well.
+ * A step of a split or a sweep. The guest's memory is the host's, page for page, so
+ * where.guest_pfn is its gfn as well.
  */
 struct change {
 	enum tlbtag_sept_step step;
 	struct tlbtag_sept_where where;
 	const struct tlbtag_kit *kit; /* of a split */
-	uint64_t put_pfn;
 };
 
 static struct tdx_where where_of(const struct change *change)
@@ -166,10 +165,11 @@ static enum tlbtag_sept_status step(struct sept_host *host, const struct change 
 
 	switch (change->step) {
 	case TLBTAG_SEPT_PAMT_ADD:
-		return ok_or_error(region_add(host, change->put_pfn,
+		return ok_or_error(region_add(host, change->where.sept_pfn,
 					      &kit->pamt[kit->pamt_count - TLBTAG_PAIR_PAGES]));
 	case TLBTAG_SEPT_PAMT_REMOVE:
-		return ok_or_error(region_remove(host, change->put_pfn));
+		return ok_or_error(region_remove(host, kit ? change->where.sept_pfn :
+							       change->where.guest_pfn));
 	case TLBTAG_SEPT_BLOCK:
 		return contended(host, TDX_CALL_RANGE_BLOCK, tdx_mem_range_block(tdx, where));
 	case TLBTAG_SEPT_TRACK:
@@ -186,34 +186,19 @@ static enum tlbtag_sept_status step(struct sept_host *host, const struct change 
 	}
 }
 
-/* Carries an operation that has begun out. */
-static int run(struct sept_host *host, struct tlbtag_sept_op *op)
-{
-	while (op->step != TLBTAG_SEPT_DONE) {
-		const struct change change = { op->step, op->where, op->kit, op->put_pfn };
-
-		tlbtag_sept_next(op, step(host, &change));
-	}
-	host->is_dead |= op->is_dead;
-	return op->error;
-}
-
 static int split_with(struct sept_host *host, struct tlbtag_kit *kit, uint64_t gfn)
 {
 	const struct tlbtag_sept_where where = { gfn, kit->sept, TLBTAG_LEVEL_2M };
 	struct tlbtag_sept_op op;
 
 	tlbtag_sept_split(&op, &host->pamt, kit, &where);
-	return run(host, &op);
-}
+	while (op.step != TLBTAG_SEPT_DONE) {
+		const struct change change = { op.step, where, kit };
 
-static int zap(struct sept_host *host, const struct tlbtag_leaf *leaf)
-{
-	const struct tlbtag_sept_where where = { .guest_pfn = leaf->gfn, .level = leaf->level };
-	struct tlbtag_sept_op op;
-
-	tlbtag_sept_zap(&op, &host->pamt, &where);
-	return run(host, &op);
+		tlbtag_sept_next(&op, step(host, &change));
+	}
+	host->is_dead |= op.is_dead;
+	return op.error;
 }
 
 /* --- pages for splits ------------------------------------------------------------------ */
@@ -420,7 +405,7 @@ static void sweep(struct sept_host *host, struct tlbtag_convert *op)
 	tlbtag_sweep_begin(&sweep, &host->pamt, list, count);
 	while (sweep.step != TLBTAG_SEPT_DONE) {
 		const struct tlbtag_sept_where *at = &list[sweep.at];
-		const struct change change = { sweep.step, *at, NULL, at->guest_pfn };
+		const struct change change = { sweep.step, *at, NULL };
 
 		tlbtag_sweep_next(&sweep, step(host, &change));
 	}
@@ -440,7 +425,6 @@ static int convert_step(struct sept_host *host, const struct tlbtag_convert *op)
 	case TLBTAG_CONVERT_SPLIT:
 		return split_one(host, op->leaf.gfn);
 	case TLBTAG_CONVERT_ZAP:
-		return zap(host, &op->leaf);
 	case TLBTAG_CONVERT_FIND:
 	case TLBTAG_CONVERT_UNLOCK:
 	case TLBTAG_CONVERT_DONE:
@@ -471,7 +455,7 @@ int sept_host_remove(struct sept_host *host, uint64_t begin, uint64_t end)
 	while (op.step != TLBTAG_CONVERT_DONE) {
 		if (op.step == TLBTAG_CONVERT_FIND)
 			convert_find(host, &op);
-		else if (op.step == TLBTAG_CONVERT_ZAP && host->setup.sweep)
+		else if (op.step == TLBTAG_CONVERT_ZAP)
 			sweep(host, &op);
 		else
 			tlbtag_convert_next(&op, convert_step(host, &op));

@@ -22,7 +22,7 @@
  * @is_small: 4 KiB mappings only, so that nothing is ever split
  * @is_dynamic: Dynamic PAMT
  * @busy: each BLOCK, TRACK, DEMOTE and REMOVE is busy once in so many calls; 0 = never
- * @sweep: leaves that go with one TRACK, 1 to SEPT_SWEEP_MAX; 0 = leaf by leaf
+ * @sweep: leaves that go with one TRACK, 1 to SEPT_SWEEP_MAX
  * @failing: the allocation of a page that fails, counted from 1; 0 = none
  * @refused, @refused_after: this call is refused, that many calls after the start of
  *	the guest's vCPUs; TDX_CALLS = none

@@ -86,6 +86,7 @@ struct leaf {
 	bool kicked;
 	bool written_back;
 	bool published;
+	uint32_t calls[TLBTAG_SEPT_START_VCPUS + 1];
 };
 
 struct range {
@@ -103,6 +104,7 @@ struct converter {
 	bool is_locked;
 	bool has_removed;
 	bool split_failed;
+	bool is_disturbed; /* by a fault that did not care */
 	uint32_t splits;
 };
 
@@ -116,7 +118,6 @@ struct mapper {
 	struct slot slot[SLOTS];
 	uint64_t gfn;
 	bool is_running;
-	bool is_split;
 	bool blocked;
 	bool tracked;
 	bool kicked;
@@ -124,7 +125,7 @@ struct mapper {
 	bool is_dead;
 	bool may_fail; /* some answer was more than one BUSY */
 	uint32_t calls[TLBTAG_SEPT_START_VCPUS + 1];
-	/* A sweep of 4 KiB leaves. */
+	/* A sweep; else it is a split. */
 	bool is_sweep;
 	struct tlbtag_sweep sweep;
 	struct tlbtag_sept_where list[LEAVES];
@@ -146,6 +147,7 @@ struct world {
 	uint32_t held[TLBTAG_KINDS];
 	uint32_t held_max[TLBTAG_KINDS];
 	bool has_ranges;
+	bool is_careless;
 	uint32_t next;
 	struct mapper mapper;
 	struct linker linker;
@@ -447,7 +449,7 @@ static void controller_turn(struct world *world, uint32_t nr, uint32_t choice)
 		controller_begin(world, controller, choice);
 }
 
-/* --- splits and removals ------------------------------------------------------------------ */
+/* --- splits ------------------------------------------------------------------------------- */
 
 static struct slot *slot_of(struct mapper *mapper)
 {
@@ -492,35 +494,6 @@ static void demoted(struct world *world)
 	mapper->blocked = false;
 }
 
-/* R2, R3: of a conversion, exactly its range, and nothing once a split has failed. */
-static void may_go(struct mapper *mapper, uint64_t gfn, uint64_t pages)
-{
-	struct converter *converter = &mapper->converter;
-
-	if (!converter->is_running)
-		return;
-	require(gfn >= converter->range.begin && gfn + pages <= converter->range.end);
-	require(converter->is_locked && !converter->split_failed);
-	converter->has_removed = true;
-}
-
-static void removed(struct world *world)
-{
-	struct mapper *mapper = &world->mapper;
-	struct slot *slot = slot_of(mapper);
-	bool is_small = mapper->op.where.level == TLBTAG_LEVEL_4K;
-
-	may_go(mapper, mapper->gfn, is_small ? 1 : TLBTAG_REGION_PAGES);
-	require(mapper->blocked && mapper->tracked && mapper->kicked);
-	if (is_small) {
-		slot->mapped[mapper->gfn % TLBTAG_REGION_PAGES] = false;
-		count_use(world, mapper->gfn, -1);
-	} else {
-		slot->secure = MAPPING_NONE;
-	}
-	mapper->blocked = false;
-}
-
 /* A SEAMCALL that succeeds. */
 static void seamcall(struct world *world)
 {
@@ -529,11 +502,11 @@ static void seamcall(struct world *world)
 
 	switch (op->step) {
 	case TLBTAG_SEPT_PAMT_ADD:
-		take_pair(world, region_of(op->put_pfn),
+		take_pair(world, region_of(op->where.sept_pfn),
 			  &mapper->kit.pamt[mapper->kit.pamt_count - TLBTAG_PAIR_PAGES]);
 		break;
 	case TLBTAG_SEPT_PAMT_REMOVE:
-		remove_pair(world, region_of(op->put_pfn));
+		remove_pair(world, region_of(op->where.sept_pfn));
 		break;
 	case TLBTAG_SEPT_BLOCK:
 		require(!mapper->blocked);
@@ -550,9 +523,6 @@ static void seamcall(struct world *world)
 		break;
 	case TLBTAG_SEPT_DEMOTE:
 		demoted(world);
-		break;
-	case TLBTAG_SEPT_REMOVE:
-		removed(world);
 		break;
 	default:
 		abort();
@@ -633,40 +603,72 @@ static void mapper_done(struct world *world)
 	require(op->error == 0 || (!op->is_changed && mapper->may_fail));
 	for (uint32_t i = 0; i < kit->pamt_count; i++)
 		require(world->place[page_at(kit->pamt[i])] == PLACE_HELD);
-	if (mapper->is_split)
-		supply_give(world);
+	supply_give(world);
 }
 
-/* --- sweeps ------------------------------------------------------------------------------- */
+/* --- removals, by sweeps of one leaf or several --------------------------------------------- */
 
-static void sweep_removed(struct world *world, const struct leaf *leaf, uint64_t gfn)
+/* R2, R3: of a conversion, exactly its range, and nothing once a split has failed. */
+static void may_go(struct mapper *mapper, uint64_t gfn, uint64_t pages)
 {
-	struct slot *slot = &world->mapper.slot[region_of(gfn)];
+	struct converter *converter = &mapper->converter;
 
-	may_go(&world->mapper, gfn, 1);
-	require(leaf->blocked && leaf->kicked && slot->mapped[gfn % TLBTAG_REGION_PAGES]);
-	slot->mapped[gfn % TLBTAG_REGION_PAGES] = false;
-	count_use(world, gfn, -1);
+	if (!converter->is_running)
+		return;
+	require(gfn >= converter->range.begin && gfn + pages <= converter->range.end);
+	require(converter->is_locked && !converter->split_failed);
+	converter->has_removed = true;
+}
+
+static uint64_t pages_of(const struct tlbtag_sept_where *where)
+{
+	return where->level == TLBTAG_LEVEL_2M ? TLBTAG_REGION_PAGES : 1;
+}
+
+/* Below a table the mirror has no entries of its own here: PUBLISH is looked at. */
+static bool is_mapped(const struct mapper *mapper, const struct tlbtag_sept_where *where)
+{
+	const struct slot *slot = &mapper->slot[region_of(where->guest_pfn)];
+
+	if (where->level == TLBTAG_LEVEL_2M)
+		return slot->secure == MAPPING_2M;
+	return slot->secure == MAPPING_TABLE &&
+	       slot->mapped[where->guest_pfn % TLBTAG_REGION_PAGES];
+}
+
+static void sweep_removed(struct world *world, const struct leaf *leaf,
+			  const struct tlbtag_sept_where *where)
+{
+	struct slot *slot = &world->mapper.slot[region_of(where->guest_pfn)];
+
+	may_go(&world->mapper, where->guest_pfn, pages_of(where));
+	require(leaf->blocked && leaf->kicked && is_mapped(&world->mapper, where));
+	if (where->level == TLBTAG_LEVEL_2M) {
+		slot->secure = MAPPING_NONE;
+		return;
+	}
+	slot->mapped[where->guest_pfn % TLBTAG_REGION_PAGES] = false;
+	count_use(world, where->guest_pfn, -1);
 }
 
 /* A SEAMCALL that succeeds. */
 static void sweep_seamcall(struct world *world)
 {
 	struct mapper *mapper = &world->mapper;
-	uint64_t gfn = mapper->list[mapper->sweep.at].guest_pfn;
+	const struct tlbtag_sept_where *where = &mapper->list[mapper->sweep.at];
 	struct leaf *leaf = &mapper->leaf[mapper->sweep.at];
 
 	switch (mapper->sweep.step) {
 	case TLBTAG_SEPT_BLOCK:
 		require(!leaf->blocked);
-		*leaf = (struct leaf){ .blocked = true };
+		leaf->blocked = true;
 		break;
 	case TLBTAG_SEPT_TRACK:
 		for (uint32_t i = 0; i < LEAVES; i++)
 			mapper->leaf[i].tracked |= mapper->leaf[i].blocked;
 		break;
 	case TLBTAG_SEPT_REMOVE:
-		sweep_removed(world, leaf, gfn);
+		sweep_removed(world, leaf, where);
 		leaf->blocked = false;
 		break;
 	case TLBTAG_SEPT_UNBLOCK:
@@ -674,15 +676,17 @@ static void sweep_seamcall(struct world *world)
 		leaf->blocked = false;
 		break;
 	case TLBTAG_SEPT_PAMT_REMOVE:
-		remove_pair(world, region_of(gfn));
+		remove_pair(world, region_of(where->guest_pfn));
 		break;
 	default:
 		abort();
 	}
 }
 
+/* B1, B3, as for splits. */
 static void sweep_plain(struct mapper *mapper)
 {
+	const struct tlbtag_sept_where *where = &mapper->list[mapper->sweep.at];
 	struct leaf *leaf = &mapper->leaf[mapper->sweep.at];
 	enum tlbtag_sept_step step = mapper->sweep.step;
 
@@ -690,8 +694,10 @@ static void sweep_plain(struct mapper *mapper)
 		mapper->leaf[i].kicked |= mapper->leaf[i].tracked;
 	leaf->written_back |= step == TLBTAG_SEPT_WRITE_BACK;
 	if (step == TLBTAG_SEPT_PUBLISH) {
-		require(leaf->written_back && !leaf->published && !leaf->blocked);
+		require(leaf->written_back && !leaf->published && !is_mapped(mapper, where));
 		leaf->published = true;
+		if (where->level == TLBTAG_LEVEL_2M)
+			mapper->slot[region_of(where->guest_pfn)].mirror = MAPPING_NONE;
 	}
 	if (step == TLBTAG_SEPT_STOP_VCPUS || step == TLBTAG_SEPT_START_VCPUS) {
 		require(mapper->vcpus_out == (step == TLBTAG_SEPT_START_VCPUS));
@@ -709,13 +715,18 @@ static void sweep_done(struct mapper *mapper)
 	require(!mapper->vcpus_out && (sweep->error == 0) == (sweep->removed == sweep->count));
 	require(sweep->error == 0 || mapper->may_fail);
 	for (uint32_t i = 0; i < sweep->count; i++) {
-		uint64_t gfn = mapper->list[i].guest_pfn;
-		bool is_mapped = mapper->slot[region_of(gfn)].mapped[gfn % TLBTAG_REGION_PAGES];
-
-		require(is_mapped == (i >= sweep->removed));
+		require(is_mapped(mapper, &mapper->list[i]) == (i >= sweep->removed));
 		require(mapper->leaf[i].published == (i < sweep->removed));
 		require(!mapper->leaf[i].blocked || sweep->is_dead);
 	}
+}
+
+/* B5 */
+static void sweep_count_call(struct mapper *mapper)
+{
+	uint32_t calls = ++mapper->leaf[mapper->sweep.at].calls[mapper->sweep.step];
+
+	require(calls == 1 || (calls == 2 && mapper->vcpus_out));
 }
 
 static void sweep_step(struct world *world, uint32_t choice)
@@ -727,11 +738,12 @@ static void sweep_step(struct world *world, uint32_t choice)
 	if (!is_seamcall(mapper->sweep.step)) {
 		status = TLBTAG_SEPT_OK;
 		sweep_plain(mapper);
-	} else if (status == TLBTAG_SEPT_OK) {
-		sweep_seamcall(world);
 	} else {
-		mapper->may_fail |= !is_pamt &&
-				    (status != TLBTAG_SEPT_BUSY || mapper->vcpus_out);
+		sweep_count_call(mapper);
+		if (status == TLBTAG_SEPT_OK)
+			sweep_seamcall(world);
+		mapper->may_fail |= !is_pamt && (status > TLBTAG_SEPT_BUSY ||
+						 (status == TLBTAG_SEPT_BUSY && mapper->vcpus_out));
 	}
 	if (tlbtag_sweep_next(&mapper->sweep, status) == TLBTAG_SEPT_DONE)
 		sweep_done(mapper);
@@ -765,7 +777,7 @@ static void mapper_sweep(struct world *world, uint32_t nr)
 		mapper_start_sweep(world, count);
 }
 
-/* --- splits and removals, one by one -------------------------------------------------------- */
+/* --- the steps of either ------------------------------------------------------------------- */
 
 static void mapper_step(struct world *world, uint32_t choice)
 {
@@ -776,20 +788,6 @@ static void mapper_step(struct world *world, uint32_t choice)
 		return;
 	}
 	if (tlbtag_sept_next(&mapper->op, execute(world, choice)) == TLBTAG_SEPT_DONE)
-		mapper_done(world);
-}
-
-static void mapper_start(struct world *world, uint64_t gfn, bool is_split)
-{
-	struct mapper *mapper = &world->mapper;
-
-	mapper->gfn = gfn;
-	mapper->is_split = is_split;
-	mapper->is_sweep = false;
-	mapper->is_running = true;
-	mapper->may_fail = false;
-	memset(mapper->calls, 0, sizeof(mapper->calls));
-	if (mapper->op.step == TLBTAG_SEPT_DONE)
 		mapper_done(world);
 }
 
@@ -825,8 +823,13 @@ static void mapper_split(struct world *world, uint32_t nr)
 		return;
 	where.sept_pfn = mapper->kit.sept;
 	mapper->before = mapper->kit;
-	tlbtag_sept_split(&mapper->op, &world->pamt, &mapper->kit, &where);
-	mapper_start(world, where.guest_pfn, true);
+	mapper->gfn = where.guest_pfn;
+	mapper->is_sweep = false;
+	mapper->is_running = true;
+	mapper->may_fail = false;
+	memset(mapper->calls, 0, sizeof(mapper->calls));
+	require(tlbtag_sept_split(&mapper->op, &world->pamt, &mapper->kit, &where) !=
+		TLBTAG_SEPT_DONE);
 }
 
 static bool first_mapped(const struct slot *slot, uint64_t *page)
@@ -835,12 +838,6 @@ static bool first_mapped(const struct slot *slot, uint64_t *page)
 		if (slot->mapped[*page])
 			return true;
 	return false;
-}
-
-static void mapper_zap_leaf(struct world *world, const struct tlbtag_sept_where *where)
-{
-	tlbtag_sept_zap(&world->mapper.op, &world->pamt, where);
-	mapper_start(world, where->guest_pfn, false);
 }
 
 static void mapper_zap(struct world *world, uint32_t nr)
@@ -855,7 +852,8 @@ static void mapper_zap(struct world *world, uint32_t nr)
 		return;
 	where.level = slot->mirror == MAPPING_2M ? TLBTAG_LEVEL_2M : TLBTAG_LEVEL_4K;
 	where.guest_pfn += page;
-	mapper_zap_leaf(world, &where);
+	mapper->list[0] = where;
+	mapper_start_sweep(world, 1);
 }
 
 /* 2 MiB are mapped, which uses no region; an empty table is first taken away. */
@@ -929,6 +927,15 @@ static void mapper_supply(struct world *world, uint32_t choice)
 
 /* --- sizes ---------------------------------------------------------------------------------- */
 
+/*
+ * The careless map 2 MiB though a conversion ends inside them. Around its beginning
+ * that would be behind it, and nobody could tell.
+ */
+static bool is_careless(const struct world *world, uint64_t gfn)
+{
+	return world->is_careless && gfn >= world->mapper.converter.range.end;
+}
+
 /* A fault, also while a conversion has dropped the lock. G2: whatever forbids 2 MiB. */
 static void fault(struct world *world, uint32_t nr, uint32_t choice)
 {
@@ -948,13 +955,14 @@ static void fault(struct world *world, uint32_t nr, uint32_t choice)
 
 	if (mapper->converter.is_running)
 		near = tlbtag_convert_near(&mapper->converter.op, fault.gfn);
-	fault.is_edge = near == TLBTAG_NEAR_EDGE;
+	fault.is_edge = near == TLBTAG_NEAR_EDGE && !is_careless(world, fault.gfn);
 	if (slot->mirror == MAPPING_2M || near == TLBTAG_NEAR_INSIDE ||
 	    tlbtag_large_level(&mapper->large, &fault) == TLBTAG_LEVEL_4K)
 		return;
 	require(slot->mirror == MAPPING_NONE && !is_small && choice % 4 < 2);
 	require(!slot->is_chosen && mapper->large.begin <= nr * TLBTAG_REGION_PAGES);
 	slot->secure = slot->mirror = MAPPING_2M;
+	mapper->converter.is_disturbed |= near == TLBTAG_NEAR_EDGE && !fault.is_edge;
 }
 
 /* G1, G3: a guest that accepts 4 KiB is answered as often as it does. */
@@ -1064,10 +1072,13 @@ static void convert_find(struct world *world, uint32_t choice)
 	struct tlbtag_convert *op = &mapper->converter.op;
 	struct tlbtag_leaf leaf;
 
-	if (choice % 4 == 3)
+	if (choice % 4 == 3) {
 		fault(world, choice / 4 % SLOTS, choice / 8);
-	else
-		tlbtag_convert_found(op, find_leaf(mapper, op->from, op->to, &leaf) ? &leaf : NULL);
+		return;
+	}
+	tlbtag_convert_found(op, find_leaf(mapper, op->from, op->to, &leaf) ? &leaf : NULL);
+	if (mapper->converter.is_disturbed && op->error == -EINVAL)
+		tlbtag_sim_warnings_reset();
 }
 
 /* S4: a kit that was reserved is there. */
@@ -1088,26 +1099,34 @@ static void convert_split(struct world *world)
 	tlbtag_convert_next(&converter->op, converter->split_failed ? -ENOMEM : -EAGAIN);
 }
 
-/* A large leaf goes by itself. */
 static void convert_zap(struct world *world)
 {
 	struct mapper *mapper = &world->mapper;
 	const struct tlbtag_convert *op = &mapper->converter.op;
+	uint32_t most = mapper->converter.sweeps ? LEAVES : 1;
 	struct tlbtag_leaf leaf = op->leaf;
 	uint32_t count = 0;
+	uint64_t after;
 
 	mapper->converter.waits = true;
-	if (!mapper->converter.sweeps || leaf.level == TLBTAG_LEVEL_2M) {
-		mapper_zap_leaf(world, &(struct tlbtag_sept_where){ .guest_pfn = leaf.gfn,
-								    .level = leaf.level });
-		return;
-	}
 	do {
-		mapper->list[count++] = (struct tlbtag_sept_where){ .guest_pfn = leaf.gfn,
-								    .level = leaf.level };
-	} while (count < LEAVES && find_leaf(mapper, leaf.gfn + 1, op->to, &leaf) &&
-		 leaf.level == TLBTAG_LEVEL_4K && tlbtag_convert_takes(op, &leaf));
+		mapper->list[count] = (struct tlbtag_sept_where){ .guest_pfn = leaf.gfn,
+								  .level = leaf.level };
+		after = leaf.gfn + pages_of(&mapper->list[count++]);
+	} while (count < most && find_leaf(mapper, after, op->to, &leaf) &&
+		 tlbtag_convert_takes(op, &leaf));
 	mapper_start_sweep(world, count);
+}
+
+/* Below this nothing of the range is mapped any more. */
+static uint64_t swept_to(const struct mapper *mapper)
+{
+	const struct tlbtag_sweep *sweep = &mapper->sweep;
+	const struct tlbtag_sept_where *last = &mapper->list[sweep->count - 1];
+
+	if (sweep->removed < sweep->count)
+		return mapper->list[sweep->removed].guest_pfn;
+	return last->guest_pfn + pages_of(last);
 }
 
 /* Its split or removal is over. */
@@ -1115,19 +1134,16 @@ static void convert_went(struct world *world)
 {
 	struct mapper *mapper = &world->mapper;
 	struct converter *converter = &mapper->converter;
-	const struct tlbtag_sweep *sweep = &mapper->sweep;
 
 	converter->waits = false;
-	if (mapper->is_sweep) {
-		bool is_all = sweep->removed == sweep->count;
-
-		tlbtag_convert_swept(&converter->op, sweep->error,
-				     mapper->list[is_all ? sweep->count - 1 : sweep->removed]
-					     .guest_pfn + is_all);
-		return;
+	if (!mapper->is_sweep) {
+		converter->split_failed |= mapper->op.error != 0;
+		tlbtag_convert_next(&converter->op, mapper->op.error);
+	} else if (converter->sweeps) {
+		tlbtag_convert_swept(&converter->op, mapper->sweep.error, swept_to(mapper));
+	} else {
+		tlbtag_convert_next(&converter->op, mapper->sweep.error);
 	}
-	converter->split_failed |= mapper->is_split && mapper->op.error;
-	tlbtag_convert_next(&converter->op, mapper->op.error);
 }
 
 /* R4: all of the range is gone; or there is a reason. */
@@ -1138,7 +1154,8 @@ static void convert_done(struct mapper *mapper)
 	struct tlbtag_leaf leaf;
 
 	converter->is_running = false;
-	require(!converter->is_locked && error != -EINVAL && error != -EAGAIN);
+	require(!converter->is_locked && error != -EAGAIN);
+	require(error != -EINVAL || converter->is_disturbed);
 	require(error || !converter->split_failed);
 	if (!error)
 		require(!find_leaf(mapper, converter->range.begin, converter->range.end, &leaf));
@@ -1401,6 +1418,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	require(world != NULL);
 	world->has_ranges = size && data[0] & 2;
+	world->is_careless = size && data[0] & 8;
 	tlbtag_sim_warnings_reset();
 	/* A slot may begin within 2 MiB. */
 	require(!tlbtag_large_init(&world->mapper.large, size && data[0] & 4 ? 100 : 0, GFNS,

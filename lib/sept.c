@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * sept: one SEAMCALL after the other. The contract is in the header.
+ * sept: a split, one SEAMCALL after the other. The contract is in the header.
  *
  * Each function below names the step that is next. Forwards it goes by what the
  * latest step was; backwards, or to the end, by what is still to be undone, in
@@ -24,21 +24,6 @@ static enum tlbtag_sept_step go(struct tlbtag_sept_op *op, enum tlbtag_sept_step
 	return step;
 }
 
-static bool is_split(const struct tlbtag_sept_op *op)
-{
-	return op->kit != NULL;
-}
-
-/* Is there a use that has to end: of the page that was removed, or for nothing? */
-static bool has_spare_use(const struct tlbtag_sept_op *op)
-{
-	if (is_split(op))
-		return op->has_use && !op->is_changed && TLBTAG_RULE(SPLIT_PUT);
-	if (!op->is_changed)
-		return false;
-	return op->where.level == TLBTAG_LEVEL_4K || !TLBTAG_RULE(ZAP_PUT);
-}
-
 /*
  * B2: what is blocked for nothing is unblocked, unless that has failed.
  * B3: the last thing of all.
@@ -47,9 +32,9 @@ static enum tlbtag_sept_step finish(struct tlbtag_sept_op *op)
 {
 	if (op->is_blocked && !op->is_changed && !op->is_dead && TLBTAG_RULE(SPLIT_UNBLOCK))
 		return go(op, TLBTAG_SEPT_UNBLOCK);
-	if (op->has_use && has_spare_use(op)) {
+	if (op->has_use && !op->is_changed && TLBTAG_RULE(SPLIT_PUT)) {
 		op->has_use = false;
-		if (tlbtag_pamt_put(op->pamt, op->put_pfn) == TLBTAG_PAMT_REMOVE)
+		if (tlbtag_pamt_put(op->pamt, op->where.sept_pfn) == TLBTAG_PAMT_REMOVE)
 			return go(op, TLBTAG_SEPT_PAMT_REMOVE);
 	}
 	if (op->is_stopped) {
@@ -90,7 +75,7 @@ static void kit_use_pair(struct tlbtag_kit *kit)
 /* The S-EPT page is about to be the module's: one 4 KiB use. */
 static enum tlbtag_sept_step get_use(struct tlbtag_sept_op *op)
 {
-	switch (tlbtag_pamt_get(op->pamt, op->put_pfn)) {
+	switch (tlbtag_pamt_get(op->pamt, op->where.sept_pfn)) {
 	case TLBTAG_PAMT_DONE:
 		op->has_use = true;
 		return go(op, TLBTAG_SEPT_BLOCK);
@@ -108,7 +93,7 @@ static enum tlbtag_sept_step get_use(struct tlbtag_sept_op *op)
 /* B4: the pair has left the kit only if the module took it. */
 static enum tlbtag_sept_step pamt_added(struct tlbtag_sept_op *op, bool added)
 {
-	tlbtag_pamt_get_end(op->pamt, op->put_pfn, added);
+	tlbtag_pamt_get_end(op->pamt, op->where.sept_pfn, added);
 	if (!added)
 		return fail(op);
 	kit_use_pair(op->kit);
@@ -116,16 +101,10 @@ static enum tlbtag_sept_step pamt_added(struct tlbtag_sept_op *op, bool added)
 	return go(op, TLBTAG_SEPT_BLOCK);
 }
 
-/* The SEAMCALL that the others are for. */
-static enum tlbtag_sept_step change(struct tlbtag_sept_op *op)
-{
-	return go(op, is_split(op) ? TLBTAG_SEPT_DEMOTE : TLBTAG_SEPT_REMOVE);
-}
-
 static enum tlbtag_sept_step blocked(struct tlbtag_sept_op *op)
 {
 	op->is_blocked = true;
-	return TLBTAG_RULE(SEPT_TRACK) ? go(op, TLBTAG_SEPT_TRACK) : change(op);
+	return TLBTAG_RULE(SEPT_TRACK) ? go(op, TLBTAG_SEPT_TRACK) : go(op, TLBTAG_SEPT_DEMOTE);
 }
 
 /* B1: no step that changes the mirror comes before this one but by SEPT_PUBLISH. */
@@ -152,27 +131,15 @@ static enum tlbtag_sept_step demote_interrupted(struct tlbtag_sept_op *op)
 	return die(op);
 }
 
-static enum tlbtag_sept_step removed(struct tlbtag_sept_op *op)
-{
-	op->is_changed = true;
-	op->is_blocked = false;
-	return go(op, TLBTAG_SEPT_WRITE_BACK);
-}
-
 static enum tlbtag_sept_step kicked(struct tlbtag_sept_op *op)
 {
-	return TLBTAG_RULE(SEPT_PUBLISH) ? change(op) : go(op, TLBTAG_SEPT_PUBLISH);
+	return go(op, TLBTAG_RULE(SEPT_PUBLISH) ? TLBTAG_SEPT_DEMOTE : TLBTAG_SEPT_PUBLISH);
 }
 
 static enum tlbtag_sept_step published(struct tlbtag_sept_op *op)
 {
 	op->is_published = true;
-	return op->is_changed ? finish(op) : change(op);
-}
-
-static enum tlbtag_sept_step written_back(struct tlbtag_sept_op *op)
-{
-	return op->is_published ? finish(op) : go(op, TLBTAG_SEPT_PUBLISH);
+	return op->is_changed ? finish(op) : go(op, TLBTAG_SEPT_DEMOTE);
 }
 
 static enum tlbtag_sept_step unblocked(struct tlbtag_sept_op *op)
@@ -183,7 +150,7 @@ static enum tlbtag_sept_step unblocked(struct tlbtag_sept_op *op)
 
 static enum tlbtag_sept_step pamt_removed(struct tlbtag_sept_op *op, bool was_removed)
 {
-	tlbtag_pamt_put_end(op->pamt, op->put_pfn, was_removed);
+	tlbtag_pamt_put_end(op->pamt, op->where.sept_pfn, was_removed);
 	return finish(op);
 }
 
@@ -205,10 +172,6 @@ static enum tlbtag_sept_step succeeded(struct tlbtag_sept_op *op)
 		return kicked(op);
 	case TLBTAG_SEPT_DEMOTE:
 		return demoted(op);
-	case TLBTAG_SEPT_REMOVE:
-		return removed(op);
-	case TLBTAG_SEPT_WRITE_BACK:
-		return written_back(op);
 	case TLBTAG_SEPT_PUBLISH:
 		return published(op);
 	case TLBTAG_SEPT_UNBLOCK:
@@ -221,6 +184,8 @@ static enum tlbtag_sept_step succeeded(struct tlbtag_sept_op *op)
 	case TLBTAG_SEPT_DONE:
 	case TLBTAG_SEPT_PAMT_ADD:
 	case TLBTAG_SEPT_PAMT_REMOVE:
+	case TLBTAG_SEPT_REMOVE:
+	case TLBTAG_SEPT_WRITE_BACK:
 		break;
 	}
 	return finish(op);
@@ -266,8 +231,7 @@ enum tlbtag_sept_step tlbtag_sept_split(struct tlbtag_sept_op *op, struct tlbtag
 					struct tlbtag_kit *kit,
 					const struct tlbtag_sept_where *where)
 {
-	*op = (struct tlbtag_sept_op){ .pamt = pamt, .kit = kit, .where = *where,
-				       .put_pfn = where->sept_pfn };
+	*op = (struct tlbtag_sept_op){ .pamt = pamt, .kit = kit, .where = *where };
 	if (tlbtag_warn_once(where->level != TLBTAG_LEVEL_2M ||
 			     where->guest_pfn % TLBTAG_REGION_PAGES != 0 ||
 			     !is_kit_whole(pamt, kit), "sept: this cannot be split")) {
@@ -277,20 +241,6 @@ enum tlbtag_sept_step tlbtag_sept_split(struct tlbtag_sept_op *op, struct tlbtag
 	return get_use(op);
 }
 TLBTAG_EXPORT(tlbtag_sept_split);
-
-enum tlbtag_sept_step tlbtag_sept_zap(struct tlbtag_sept_op *op, struct tlbtag_pamt *pamt,
-				      const struct tlbtag_sept_where *where)
-{
-	*op = (struct tlbtag_sept_op){ .pamt = pamt, .where = *where,
-				       .put_pfn = where->guest_pfn, .has_use = true };
-	if (tlbtag_warn_once(where->level != TLBTAG_LEVEL_4K && where->level != TLBTAG_LEVEL_2M,
-			     "sept: a level that cannot be zapped")) {
-		op->error = -EINVAL;
-		return go(op, TLBTAG_SEPT_DONE);
-	}
-	return go(op, TLBTAG_SEPT_BLOCK);
-}
-TLBTAG_EXPORT(tlbtag_sept_zap);
 
 uint32_t tlbtag_sept_straddlers(uint64_t begin, uint64_t end, uint64_t first[2])
 {

@@ -6,6 +6,7 @@
  * taken and dropped, and that is counted.
  */
 #include <tlbtag/sept.h>
+#include <tlbtag/sweep.h>
 
 #include <stdio.h>
 
@@ -134,12 +135,12 @@ static void zap(struct vm *vm, uint64_t pfn)
 {
 	const struct tlbtag_sept_where where = { .guest_pfn = pfn, .level = TLBTAG_LEVEL_4K };
 	enum tlbtag_sept_step step;
-	struct tlbtag_sept_op op;
+	struct tlbtag_sweep op;
 
-	step = tlbtag_sept_zap(&op, &vm->pamt, &where);
+	step = tlbtag_sweep_begin(&op, &vm->pamt, &where, 1);
 	while (step != TLBTAG_SEPT_DONE) {
 		execute(vm, step);
-		step = tlbtag_sept_next(&op, TLBTAG_SEPT_OK);
+		step = tlbtag_sweep_next(&op, TLBTAG_SEPT_OK);
 	}
 	CHECK_EQ(op.error, 0);
 }

@@ -19,9 +19,9 @@
 /* The kinds of host: design, page sizes, PAMT and sweeps. */
 static const struct sept_setup setups[] = {
 	{ SLOTS, TLBTAG_SUPPLY_RESERVE, false, true, 3, 64, 0, TDX_CALLS, 0 },
-	{ SLOTS, TLBTAG_SUPPLY_CACHE, false, true, 3, 0, 0, TDX_CALLS, 0 },
+	{ SLOTS, TLBTAG_SUPPLY_CACHE, false, true, 3, 1, 0, TDX_CALLS, 0 },
 	{ SLOTS, TLBTAG_SUPPLY_RESERVE, true, true, 3, 5, 0, TDX_CALLS, 0 },
-	{ SLOTS, TLBTAG_SUPPLY_CACHE, false, false, 3, 1, 0, TDX_CALLS, 0 },
+	{ SLOTS, TLBTAG_SUPPLY_CACHE, false, false, 3, 2, 0, TDX_CALLS, 0 },
 };
 
 #define SETUPS (sizeof(setups) / sizeof(setups[0]))

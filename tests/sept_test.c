@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * sept: splits and removals against a small model of the TDX module.
+ * sept: splits against a small model of the TDX module.
  *
  * Every step that can fail is given every status, in every combination, so that
  * each path through an operation is walked; what must hold at its end is looked at
@@ -23,16 +23,12 @@
 #define STATUSES 4u
 
 enum mapping {
-	MAPPING_NONE = 0,
-	MAPPING_4K = 1,
-	MAPPING_2M = 2,
-	MAPPING_TABLE = 3,
+	MAPPING_2M = 1,
+	MAPPING_TABLE = 2,
 };
 
-/* What to try: the operation, and what it meets. */
+/* What a split meets. */
 struct setup {
-	bool zap;
-	enum tlbtag_level level;
 	bool is_static;
 	uint32_t sept_uses; /* of the new S-EPT page's region */
 	bool sept_region_busy;
@@ -52,7 +48,6 @@ struct world {
 	bool kicked;
 	bool vcpus_out;
 	bool interrupted;
-	bool written_back;
 	uint32_t pages_at_module;
 	uint32_t pages_freed;
 	uint32_t calls[TLBTAG_SEPT_START_VCPUS + 1];
@@ -78,16 +73,6 @@ static enum tlbtag_sept_status answer(struct world *world, enum tlbtag_sept_step
 	return status == TLBTAG_SEPT_BUSY && may_be_busy(world, step) ? status : TLBTAG_SEPT_OK;
 }
 
-static enum mapping old_mapping(const struct world *world)
-{
-	return world->setup->level == TLBTAG_LEVEL_2M ? MAPPING_2M : MAPPING_4K;
-}
-
-static enum mapping new_mapping(const struct world *world)
-{
-	return world->setup->zap ? MAPPING_NONE : MAPPING_TABLE;
-}
-
 static bool is_quiet(const struct world *world)
 {
 	return world->blocked && world->tracked && world->kicked;
@@ -101,21 +86,20 @@ static void block(struct world *world)
 	world->kicked = false;
 }
 
-static enum tlbtag_sept_status change(struct world *world)
+static enum tlbtag_sept_status demote(struct world *world)
 {
-	if (!is_quiet(world) || world->secure != old_mapping(world))
+	if (!is_quiet(world) || world->secure != MAPPING_2M)
 		return TLBTAG_SEPT_ERROR;
-	world->secure = new_mapping(world);
+	world->secure = MAPPING_TABLE;
 	world->blocked = false;
-	if (!world->setup->zap)
-		world->pages_at_module += world->setup->is_static ? 1 : 1 + TLBTAG_PAIR_PAGES;
+	world->pages_at_module += world->setup->is_static ? 1 : 1 + TLBTAG_PAIR_PAGES;
 	return TLBTAG_SEPT_OK;
 }
 
 static void publish(struct world *world)
 {
-	world->wrong += world->secure != new_mapping(world);
-	world->mirror = new_mapping(world);
+	world->wrong += world->secure != MAPPING_TABLE;
+	world->mirror = MAPPING_TABLE;
 }
 
 /* A SEAMCALL that was answered with success. */
@@ -126,9 +110,8 @@ static enum tlbtag_sept_status seamcall(struct world *world, enum tlbtag_sept_st
 		world->pages_at_module += TLBTAG_PAIR_PAGES;
 		break;
 	case TLBTAG_SEPT_PAMT_REMOVE:
-		/* Those of a split; a zap's pair was there before. */
-		world->pages_freed += world->setup->zap ? 0 : TLBTAG_PAIR_PAGES;
-		world->pages_at_module -= world->setup->zap ? 0 : TLBTAG_PAIR_PAGES;
+		world->pages_freed += TLBTAG_PAIR_PAGES;
+		world->pages_at_module -= TLBTAG_PAIR_PAGES;
 		break;
 	case TLBTAG_SEPT_BLOCK:
 		block(world);
@@ -141,8 +124,7 @@ static enum tlbtag_sept_status seamcall(struct world *world, enum tlbtag_sept_st
 		world->blocked = false;
 		break;
 	case TLBTAG_SEPT_DEMOTE:
-	case TLBTAG_SEPT_REMOVE:
-		return change(world);
+		return demote(world);
 	default:
 		world->wrong++;
 	}
@@ -153,8 +135,7 @@ static bool is_seamcall(enum tlbtag_sept_step step)
 {
 	return step == TLBTAG_SEPT_PAMT_ADD || step == TLBTAG_SEPT_PAMT_REMOVE ||
 	       step == TLBTAG_SEPT_BLOCK || step == TLBTAG_SEPT_TRACK ||
-	       step == TLBTAG_SEPT_DEMOTE || step == TLBTAG_SEPT_REMOVE ||
-	       step == TLBTAG_SEPT_UNBLOCK;
+	       step == TLBTAG_SEPT_DEMOTE || step == TLBTAG_SEPT_UNBLOCK;
 }
 
 /* --- who executes the steps ------------------------------------------------------- */
@@ -184,9 +165,6 @@ static void plain_step(struct world *world, enum tlbtag_sept_step step)
 	case TLBTAG_SEPT_START_VCPUS:
 		stop_or_start(world, false);
 		break;
-	case TLBTAG_SEPT_WRITE_BACK:
-		world->written_back = world->secure == MAPPING_NONE;
-		break;
 	default:
 		world->wrong++;
 	}
@@ -211,27 +189,23 @@ static void world_start(struct world *world, const struct setup *setup)
 {
 	*world = (struct world){ .setup = setup, .kit = { .sept = 1, .pamt = { 2, 3, 4, 5 } } };
 	world->kit.pamt_count = setup->is_static ? 0 : TLBTAG_KIT_PAMT;
-	world->secure = old_mapping(world);
-	world->mirror = old_mapping(world);
+	world->secure = MAPPING_2M;
+	world->mirror = MAPPING_2M;
 	if (!setup->is_static)
 		tlbtag_pamt_init(&world->pamt, 0, REGIONS, world->words);
 	world->words[1] = (uint16_t)setup->sept_uses;
 	if (setup->sept_region_busy)
 		tlbtag_pamt_get(&world->pamt, SEPT_PFN);
-	if (setup->zap && setup->level == TLBTAG_LEVEL_4K)
-		world->words[3] = 1;
 }
+
+static const struct tlbtag_sept_where large = { GUEST_PFN, SEPT_PFN, TLBTAG_LEVEL_2M };
 
 static void run(struct world *world, const struct setup *setup, struct choices *choices)
 {
-	const struct tlbtag_sept_where where = { GUEST_PFN, SEPT_PFN, setup->level };
 	enum tlbtag_sept_step step;
 
 	world_start(world, setup);
-	if (setup->zap)
-		step = tlbtag_sept_zap(&world->op, &world->pamt, &where);
-	else
-		step = tlbtag_sept_split(&world->op, &world->pamt, &world->kit, &where);
+	step = tlbtag_sept_split(&world->op, &world->pamt, &world->kit, &large);
 	for (uint32_t count = 0; step != TLBTAG_SEPT_DONE; count++) {
 		if (count == STEPS_MAX) {
 			world->wrong++;
@@ -248,21 +222,17 @@ static bool are_tables_right(const struct world *world)
 	if (world->op.is_dead)
 		return true;
 	return world->mirror == world->secure && !world->blocked &&
-	       world->written_back == (world->secure == MAPPING_NONE) &&
-	       (world->op.error == 0) == (world->secure == new_mapping(world));
+	       (world->op.error == 0) == (world->secure == MAPPING_TABLE);
 }
 
 /* Uses of both regions; an interrupted DEMOTE may have taken the S-EPT page. */
 static bool are_counters_right(const struct world *world)
 {
 	const struct setup *setup = world->setup;
-	bool done = world->secure == new_mapping(world);
-	bool has_table = !setup->zap && (done || world->interrupted);
-	uint32_t sept = setup->sept_uses + setup->sept_region_busy + has_table;
+	bool done = world->secure == MAPPING_TABLE;
+	uint32_t sept = setup->sept_uses + setup->sept_region_busy + (done || world->interrupted);
 	uint32_t guest = done * TLBTAG_REGION_PAGES;
 
-	if (setup->zap)
-		guest = setup->level == TLBTAG_LEVEL_4K && !done;
 	if (setup->is_static)
 		return true;
 	return tlbtag_pamt_uses(&world->pamt, SEPT_PFN) == sept &&
@@ -317,18 +287,13 @@ static uint32_t try_all(const struct setup *setup, bool aloud, uint32_t *runs)
 }
 
 static const struct setup setups[] = {
-	{ false, TLBTAG_LEVEL_2M, false, 0, false, false },
-	{ false, TLBTAG_LEVEL_2M, false, 1, false, false },
-	{ false, TLBTAG_LEVEL_2M, false, 511, false, false },
-	{ false, TLBTAG_LEVEL_2M, false, 0, true, false },
-	{ false, TLBTAG_LEVEL_2M, true, 0, false, false },
-	{ true, TLBTAG_LEVEL_4K, false, 0, false, false },
-	{ true, TLBTAG_LEVEL_2M, false, 0, false, false },
-	{ true, TLBTAG_LEVEL_4K, true, 0, false, false },
-	{ false, TLBTAG_LEVEL_2M, false, 0, false, true },
-	{ false, TLBTAG_LEVEL_2M, true, 0, false, true },
-	{ true, TLBTAG_LEVEL_4K, false, 0, false, true },
-	{ true, TLBTAG_LEVEL_2M, false, 0, false, true },
+	{ false, 0, false, false },
+	{ false, 1, false, false },
+	{ false, 511, false, false },
+	{ false, 0, true, false },
+	{ true, 0, false, false },
+	{ false, 0, false, true },
+	{ true, 0, false, true },
 };
 
 #define SETUPS (sizeof(setups) / sizeof(setups[0]))
@@ -344,13 +309,13 @@ TEST(sept_whatever_the_module_answers_the_tables_agree)
 	printf("     %u runs\n", runs);
 }
 
-/* Guards SEPT_TRACK, SEPT_PUBLISH, SEPT_RETRY, SPLIT_UNBLOCK, SPLIT_PUT, ZAP_PUT. */
+/* Guards SEPT_TRACK, SEPT_PUBLISH, SEPT_RETRY, SPLIT_UNBLOCK, SPLIT_PUT. */
 TEST(sept_without_a_rule_some_run_goes_wrong)
 {
 	static const enum tlbtag_rule rules[] = {
 		TLBTAG_RULE_SEPT_TRACK, TLBTAG_RULE_SEPT_PUBLISH, TLBTAG_RULE_SEPT_RETRY,
-		TLBTAG_RULE_SPLIT_UNBLOCK, TLBTAG_RULE_SPLIT_PUT, TLBTAG_RULE_ZAP_PUT,
-		TLBTAG_RULE_PAMT_SPLIT, TLBTAG_RULE_PAMT_ADDED,
+		TLBTAG_RULE_SPLIT_UNBLOCK, TLBTAG_RULE_SPLIT_PUT, TLBTAG_RULE_PAMT_SPLIT,
+		TLBTAG_RULE_PAMT_ADDED,
 	};
 
 	for (size_t rule = 0; rule < sizeof(rules) / sizeof(rules[0]); rule++) {
@@ -369,12 +334,11 @@ TEST(sept_without_a_rule_some_run_goes_wrong)
 static void expect_steps(const struct setup *setup, const uint8_t *statuses,
 			 const enum tlbtag_sept_step *steps)
 {
-	const struct tlbtag_sept_where where = { GUEST_PFN, SEPT_PFN, setup->level };
 	struct world world;
 	enum tlbtag_sept_step step;
 
 	world_start(&world, setup);
-	step = tlbtag_sept_split(&world.op, &world.pamt, &world.kit, &where);
+	step = tlbtag_sept_split(&world.op, &world.pamt, &world.kit, &large);
 	for (; CHECK_EQ(step, *steps) && step != TLBTAG_SEPT_DONE; steps++, statuses++)
 		step = tlbtag_sept_next(&world.op, (enum tlbtag_sept_status)statuses[0]);
 }
@@ -406,9 +370,8 @@ TEST(sept_split_that_stays_busy_is_undone)
 TEST(sept_wrong_calls_warn)
 {
 	const struct tlbtag_sept_where small = { GUEST_PFN, SEPT_PFN, TLBTAG_LEVEL_4K };
-	const struct tlbtag_sept_where large = { GUEST_PFN, SEPT_PFN, TLBTAG_LEVEL_1G };
+	const struct tlbtag_sept_where huge = { GUEST_PFN, SEPT_PFN, TLBTAG_LEVEL_1G };
 	const struct tlbtag_sept_where inside = { GUEST_PFN + 1, SEPT_PFN, TLBTAG_LEVEL_2M };
-	const struct tlbtag_sept_where right = { GUEST_PFN, SEPT_PFN, TLBTAG_LEVEL_2M };
 	struct tlbtag_kit empty = { 0 };
 	struct world world;
 
@@ -416,10 +379,11 @@ TEST(sept_wrong_calls_warn)
 	CHECK_EQ(tlbtag_sept_split(&world.op, &world.pamt, &world.kit, &small), TLBTAG_SEPT_DONE);
 	CHECK_EQ(world.op.error, -EINVAL);
 	CHECK_EQ(tlbtag_sept_split(&world.op, &world.pamt, &world.kit, &inside), TLBTAG_SEPT_DONE);
-	CHECK_EQ(tlbtag_sept_split(&world.op, &world.pamt, &empty, &right), TLBTAG_SEPT_DONE);
+	CHECK_EQ(tlbtag_sept_split(&world.op, &world.pamt, &empty, &large), TLBTAG_SEPT_DONE);
 	world.kit.pamt_count = TLBTAG_PAIR_PAGES;
-	CHECK_EQ(tlbtag_sept_split(&world.op, &world.pamt, &world.kit, &right), TLBTAG_SEPT_DONE);
-	CHECK_EQ(tlbtag_sept_zap(&world.op, &world.pamt, &large), TLBTAG_SEPT_DONE);
+	CHECK_EQ(tlbtag_sept_split(&world.op, &world.pamt, &world.kit, &large), TLBTAG_SEPT_DONE);
+	world_start(&world, &setups[0]);
+	CHECK_EQ(tlbtag_sept_split(&world.op, &world.pamt, &world.kit, &huge), TLBTAG_SEPT_DONE);
 	CHECK_EQ(world.op.error, -EINVAL);
 	CHECK_EQ(tlbtag_sim_warnings(), 5);
 	CHECK(!world.op.is_dead);

@@ -236,7 +236,7 @@ static void publish(struct private_host *host, struct private_agent *agent)
 	struct private_vm *vm = vm_of(host, agent);
 
 	touch(host, agent);
-	if (!agent->is_sweep && agent->op.kit)
+	if (!agent->is_sweep)
 		private_publish_split(host, agent);
 	else
 		*private_entry_at(vm, where_of(agent)) = (struct private_entry){ 0 };
@@ -270,7 +270,7 @@ static void count_call(struct private_host *host, struct private_agent *agent)
 
 static uint64_t put_page(const struct private_agent *agent)
 {
-	return agent->is_sweep ? agent->where.guest_pfn : agent->op.put_pfn;
+	return agent->is_sweep ? agent->where.guest_pfn : agent->where.sept_pfn;
 }
 
 static enum tdx_status seamcall(struct private_host *host, struct private_agent *agent)
@@ -278,7 +278,7 @@ static enum tdx_status seamcall(struct private_host *host, struct private_agent 
 	count_call(host, agent);
 	switch (agent->step) {
 	case TLBTAG_SEPT_PAMT_ADD:
-		return private_pamt_add(host, agent, agent->op.put_pfn, last_pair(agent));
+		return private_pamt_add(host, agent, agent->where.sept_pfn, last_pair(agent));
 	case TLBTAG_SEPT_PAMT_REMOVE:
 		return private_pamt_remove(host, agent, put_page(agent)) ? TDX_SUCCESS :
 									   TDX_OPERAND_BUSY;

@@ -233,6 +233,7 @@ static void aim(struct private_host *host, struct private_agent *agent,
 static uint32_t find_leaves(struct private_host *host, struct private_agent *agent)
 {
 	const struct tlbtag_convert *op = &agent->convert;
+	uint32_t most = host->config.tdx.sweep && !has_fault_unsplit(host) ? PRIVATE_LEAVES : 1;
 	struct tlbtag_leaf leaf = op->leaf;
 	uint32_t regions = 0;
 	uint32_t count = 0;
@@ -242,7 +243,7 @@ static uint32_t find_leaves(struct private_host *host, struct private_agent *age
 		regions |= agent->regions;
 		agent->leaf[count] = agent->where;
 		agent->leaf_gfn[count++] = agent->cursor;
-	} while (count < PRIVATE_LEAVES && !has_fault_unsplit(host) &&
+	} while (count < most &&
 		 find_leaf(vm_of(host, agent),
 			   leaf.gfn + private_pages_of((enum tdx_level)leaf.level), op->to,
 			   &leaf) &&
@@ -254,17 +255,11 @@ static uint32_t find_leaves(struct private_host *host, struct private_agent *age
 enum private_progress private_at_convert_zap(struct private_host *host,
 					     struct private_agent *agent)
 {
-	enum tlbtag_sept_step step;
+	uint32_t count = find_leaves(host, agent);
+	enum tlbtag_sept_step step =
+		tlbtag_sweep_begin(&agent->sweep, &host->pamt, agent->leaf, count);
 
-	if (host->config.tdx.sweep) {
-		uint32_t count = find_leaves(host, agent);
-
-		step = tlbtag_sweep_begin(&agent->sweep, &host->pamt, agent->leaf, count);
-	} else {
-		aim(host, agent, &agent->convert.leaf);
-		step = tlbtag_sept_zap(&agent->op, &host->pamt, &agent->where);
-	}
-	private_sept_begin(agent, step, host->config.tdx.sweep);
+	private_sept_begin(agent, step, true);
 	return go(agent, AT_convert_zapping);
 }
 
@@ -287,7 +282,7 @@ enum private_progress private_at_convert_zapping(struct private_host *host,
 	if (agent->step != TLBTAG_SEPT_DONE)
 		return private_sept_step(host, agent);
 	error = private_sept_end(host, agent);
-	if (!agent->is_sweep)
+	if (!host->config.tdx.sweep)
 		return next(host, agent, error);
 	tlbtag_convert_swept(&agent->convert, error, swept_to(agent));
 	return follow(host, agent);

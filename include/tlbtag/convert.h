@@ -53,8 +53,8 @@ TLBTAG_BEGIN_DECLS
  *	of op.from .. op.to - 1, and call tlbtag_convert_found()
  * @TLBTAG_CONVERT_SPLIT: split op.leaf by tlbtag_sept_split(); -EAGAIN if a shared
  *	cache had no pages
- * @TLBTAG_CONVERT_ZAP: remove op.leaf by tlbtag_sept_zap(); or it and leaves behind
- *	it together (sweep.h), as far as tlbtag_convert_takes() them, and then call
+ * @TLBTAG_CONVERT_ZAP: remove op.leaf by a sweep; or it and leaves behind it in one
+ *	sweep, as far as tlbtag_convert_takes() them, and then call
  *	tlbtag_convert_swept()
  * @TLBTAG_CONVERT_UNLOCK: drop the MMU lock; cannot fail. If op.is_again it is for
  *	more pages, and the conversion goes on; else it has ended

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * sept: the order of SEAMCALLs when private memory is split, or taken away.
+ * sept: the order of SEAMCALLs when a mapping of private memory is split.
  *
  * The hypervisor keeps a mirror of the TDX module's secure page table. A change
  * is made in the secure table first, by several SEAMCALLs of which each may
@@ -12,15 +12,14 @@
  *		step = tlbtag_sept_next(&op, execute(step));
  *	return op.error;
  *
- * Nothing here needs memory: the kit was taken before (supply.h). Operations run
- * under the exclusive MMU lock; under the shared one a failure could not be
- * undone, because then UNBLOCK may be busy for ever (SPEC H.4).
+ * Removals speak the same steps (sweep.h). Nothing here needs memory: the kit was
+ * taken before (supply.h). Operations run under the exclusive MMU lock; under the
+ * shared one a failure could not be undone, because then UNBLOCK may be busy for
+ * ever (SPEC H.4).
  *
  * A split: PAMT pair for the new S-EPT page if its region has none; BLOCK; TRACK;
  * kick; DEMOTE; and the mirror's entry becomes a table. The pair comes first so
- * that its failure finds nothing blocked. A removal: BLOCK, TRACK, kick, REMOVE,
- * cache write-back; the mirror's entry becomes empty; and if it was 4 KiB, its
- * use of the region ends.
+ * that its failure finds nothing blocked.
  *
  * BUSY: a vCPU that enters, or a guest's own TDCALL, holds a lock of the module.
  * All vCPUs are stopped, the same SEAMCALL is made once more with the same
@@ -28,8 +27,8 @@
  * (Not so PAMT.ADD and PAMT.REMOVE: whoever is at the module about a region is
  * alone there, and must not wait for other CPUs, of which some may wait for it.)
  *
- * Failure before DEMOTE or REMOVE succeeded: the range is unblocked, the use of
- * the S-EPT page's region is put, and the mapping is what it was, in both tables.
+ * Failure before DEMOTE succeeded: the range is unblocked, the use of the S-EPT
+ * page's region is put, and the mapping is what it was, in both tables.
  * If not even that can be done, or if DEMOTE was interrupted half-way, which
  * modules that may have huge pages never report, then the VM is dead: see
  * tlbtag_sept_op.is_dead.
@@ -67,8 +66,9 @@ TLBTAG_BEGIN_DECLS
  * @TLBTAG_SEPT_WRITE_BACK: write the page's cache lines back; cannot fail
  * @TLBTAG_SEPT_PUBLISH: change the mirror; cannot fail
  * @TLBTAG_SEPT_UNBLOCK: TDH.MEM.RANGE.UNBLOCK
- * @TLBTAG_SEPT_PAMT_REMOVE: TDH.PHYMEM.PAMT.REMOVE of the region of
- *	tlbtag_sept_op.put_pfn; the two pages that come back are freed
+ * @TLBTAG_SEPT_PAMT_REMOVE: TDH.PHYMEM.PAMT.REMOVE of the region of the S-EPT page
+ *	that a split did not use, or of the guest's page that is gone; the two pages
+ *	that come back are freed
  * @TLBTAG_SEPT_STOP_VCPUS: let no vCPU enter the guest, and kick all; cannot fail
  * @TLBTAG_SEPT_START_VCPUS: let them enter again; cannot fail
  */
@@ -106,7 +106,7 @@ enum tlbtag_sept_status {
 /**
  * struct tlbtag_sept_where - what is split or removed
  * @guest_pfn: the first page of the guest's memory that is mapped there
- * @sept_pfn: the page of S-EPT of the kit; unused for a removal
+ * @sept_pfn: of a split: the kit's page of S-EPT
  * @level: the level of the mapping
  */
 struct tlbtag_sept_where {
@@ -116,7 +116,7 @@ struct tlbtag_sept_where {
 };
 
 /**
- * struct tlbtag_sept_op - one operation; read `error`, `is_dead` and `put_pfn`
+ * struct tlbtag_sept_op - one split; read `error` and `is_dead`
  *
  * On the stack of who carries it out; its storage is only used until DONE.
  */
@@ -124,7 +124,6 @@ struct tlbtag_sept_op {
 	struct tlbtag_pamt *pamt;
 	struct tlbtag_kit *kit;
 	struct tlbtag_sept_where where;
-	uint64_t put_pfn;
 	enum tlbtag_sept_step step;
 	/* The SEAMCALL to make again without vCPUs. */
 	enum tlbtag_sept_step again;
@@ -168,23 +167,6 @@ bool tlbtag_sept_may_split(uint64_t features);
 enum tlbtag_sept_step tlbtag_sept_split(struct tlbtag_sept_op *op, struct tlbtag_pamt *pamt,
 					struct tlbtag_kit *kit,
 					const struct tlbtag_sept_where *where);
-
-/**
- * tlbtag_sept_zap() - begin to remove a mapping
- * @op: uninitialised
- * @pamt: the host's counters
- * @where: copied; its level is 4 KiB or 2 MiB
- *
- * The guest's data dies with the mapping, so it must be all that is to go: what
- * straddles a boundary is split before, see tlbtag_sept_straddlers().
- *
- * Context: as for tlbtag_sept_split().
- * Return: the first step; DONE (and a warning) with op->error -EINVAL for another
- * level.
- * Source: SPEC H.4.
- */
-enum tlbtag_sept_step tlbtag_sept_zap(struct tlbtag_sept_op *op, struct tlbtag_pamt *pamt,
-				      const struct tlbtag_sept_where *where);
 
 /**
  * tlbtag_sept_next() - the step was carried out; what is next?

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * sweep: remove many leaves of private memory with one TRACK.
+ * sweep: remove leaves of private memory, one or many, with one TRACK.
+ *
+ * A removal is BLOCK, TRACK, a kick, REMOVE and the write-back of the page's cache
+ * lines; then the mirror's entry becomes empty, and if it was 4 KiB, its use of the
+ * region ends. The guest's data dies with the mapping, so it must be all that is to
+ * go: what straddles a boundary is split before, see tlbtag_sept_straddlers().
  *
  * TRACK and the kick of all vCPUs are what a removal costs most, and they hold for
  * everything that was blocked before. So a sweep blocks all its leaves, tracks and
@@ -14,7 +19,7 @@
  *	return op.error;
  *
  * How long the exclusive MMU lock is held, and vCPUs are kept out if one was in the
- * way, goes by the number of leaves; that is the caller's choice.
+ * way, goes by the number of leaves; that is the caller's choice, from one up.
  *
  * If a BLOCK or the TRACK fails nothing was removed, and all is unblocked. If a
  * REMOVE fails, what came before it is gone, and it and what comes after it is
@@ -58,7 +63,7 @@ struct tlbtag_sweep {
  * tlbtag_sweep_begin() - begin to remove leaves
  * @op: uninitialised
  * @pamt: the host's counters
- * @leaf: what to remove, each once; guest_pfn and level as for tlbtag_sept_zap()
+ * @leaf: what to remove, each once, at 4 KiB or 2 MiB
  * @count: how many; 0 is done at once
  *
  * Context: exclusive MMU lock; without a lock that get and put of the counters need.
