@@ -2,7 +2,8 @@
 /*
  * Runs a fuzz target over the files and directories (one level) given as
  * arguments, so that what fuzzing once found stays a test with any compiler.
- * The empty input is always tried too.
+ * The empty input is always tried too. --without RULE, first: with that rule of the
+ * library switched off, which some input should not survive.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include <tlbtag_port.h>
+
+#include "../check/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -86,10 +91,27 @@ static void run_directory(const char *path)
 	free(entries);
 }
 
+static void switch_off(const char *name)
+{
+	uint32_t rule = config_rule_find(name);
+
+	if (rule == UINT32_MAX) {
+		fprintf(stderr, "no rule '%s'\n", name);
+		exit(2);
+	}
+	tlbtag_sim_rule_off(rule);
+}
+
 int main(int argc, char **argv)
 {
+	int first = 1;
+
+	if (argc > 2 && !strcmp(argv[1], "--without")) {
+		switch_off(argv[2]);
+		first = 3;
+	}
 	run_bytes(NULL, 0);
-	for (int index = 1; index < argc; index++)
+	for (int index = first; index < argc; index++)
 		if (!run_if_file(argv[index]))
 			run_directory(argv[index]);
 	printf("%s: %u inputs\n", argv[0], inputs);
