@@ -150,6 +150,15 @@ check 'the old path, mended, is right' \
 check 'mutants knows the exhibits' gives 0 mutants --only retry-takes-pair --set restless=1
 check 'and how they are seen' says 'dry'
 
+# --- policies of others -------------------------------------------------------------
+
+for policy in one-tag generations owner-table vm-l2-tag; do
+	for wide in 0 1; do
+		check "$policy is right, FLUSHBYASID $wide" gives 0 check --set policy=$policy \
+			--set flush_by_asid=$wide --seeds 1..2 --ops 50000
+	done
+done
+
 # --- exploring and mutants ----------------------------------------------------------
 
 check 'all single operations in all small worlds' gives 0 check --explore 1 --jobs 2

@@ -109,8 +109,11 @@ static bool plan_entry(struct vmm *vmm, struct vmm_vcpu *vcpu, uint32_t cpu,
 		return false;
 	distort_flush(vmm, vcpu, cpu, plan);
 	distort_tag(vmm, vcpu, plan);
-	if (is_peer(vmm))
+	if (is_peer(vmm)) {
 		vmm_peer_plan(vmm, vcpu, cpu, plan);
+		/* The library's plan may have been a flush of every tag; this one is not its. */
+		vcpu->tags.empties = false;
+	}
 	return false;
 }
 
