@@ -74,7 +74,7 @@ const struct probe probes[] = {
 	{ "flush_asid", .functions = { { "svm_flush_tlb_asid" } },
 	  .fields = VCPU " asid=+88(+{VMCB}(%di)):u32 "
 			 "gen=+{GENERATION}(+{CURRENT_VMCB}(%di)):u64",
-	  .unknown = "flushes because of CR4.PGE, and resets" },
+	  .unknown = "flushes because of CR4.PGE or one address, and resets" },
 	{ "flush_current",
 	  .functions = { { "svm_flush_tlb_current" }, { "vmx_flush_tlb_current" } },
 	  .fields = VCPU, .unknown = "flushes of one context for the MMU: lower bounds" },
