@@ -39,6 +39,10 @@ install_probes() {
 		"$(field "$OFF_NESTED_CTL12" "nested_ctl12=+$OFF_NESTED_CTL12(%di):x64")" \
 		"asid12=+$OFF_ASID12(%di):u32 tlb_ctl12=+$OFF_TLB_CTL12(%di):u8" \
 		"ncr3_12=+$OFF_NCR3_12(%di):x64"
+	# By KVM_SET_NESTED_STATE this alone; what follows is about L2 already.
+	probe nested_ctl02 nested_vmcb02_prepare_control "$who" \
+		"asid12=+$OFF_ASID12(%di):u32 tlb_ctl12=+$OFF_TLB_CTL12(%di):u8" \
+		"ncr3_12=+$OFF_NCR3_12(%di):x64"
 	probe leave_nested svm_leave_nested "$who"
 	probe nested_tlb_flush nested_svm_transition_tlb_flush "$who"
 	# Whose caller is inlined where 7.2 flushes one address. In the reworked modules
