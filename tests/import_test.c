@@ -193,6 +193,16 @@ TEST(import_restored_into_l2)
 	IMPORT("birth nested-enter enter-l2", "nested_ctl02: " V "asid12=4 tlb_ctl12=0", RUN_L2);
 }
 
+/* By KVM_SET_NESTED_STATE, without nested_enter: the flush of the root is L2's. */
+TEST(import_what_follows_a_restored_l2_is_about_l2)
+{
+	IMPORT("birth enter-l1 nested-enter flush-current enter-l2 nested-exit nested-enter "
+	       "flush-current enter-l2",
+	       RUN_L1, "nested_ctl02: " V "asid12=4 tlb_ctl12=0", "flush_current: " V, RUN_L2,
+	       "leave_nested: " V, "nested_ctl02: " V "asid12=4 tlb_ctl12=0",
+	       "flush_current: " V, RUN_L2);
+}
+
 TEST(import_forced_leave)
 {
 	IMPORT("birth enter-l1 nested-enter enter-l2 nested-exit enter-l1", RUN_L1, NESTED, RUN_L2,
