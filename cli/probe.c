@@ -61,6 +61,10 @@ const struct probe probes[] = {
 			 "asid12=+{ASID12}(%di):u32 tlb_ctl12=+{TLB_CTL12}(%di):u8 "
 			 "ncr3_12=+{NCR3_12}(%di):x64",
 	  .unknown = "L1's ASIDs and TLB_CONTROL" },
+	{ "nested_ctl02", .functions = { { "nested_vmcb02_prepare_control" } },
+	  .fields = VCPU " asid12=+{ASID12}(%di):u32 tlb_ctl12=+{TLB_CTL12}(%di):u8 "
+			 "ncr3_12=+{NCR3_12}(%di):x64",
+	  .unknown = "when the VMM restores an L2, until L2 runs" },
 	{ "kvm_nested_vmenter", "kvm", .instead_of = "nested_enter",
 	  .unknown = "when L1 enters L2, until L2 runs" },
 	{ "kvm_nested_vmexit_inject", "kvm", .unknown = "when L2 is left, until L1 runs" },
@@ -74,7 +78,7 @@ const struct probe probes[] = {
 	{ "flush_asid", .functions = { { "svm_flush_tlb_asid" } },
 	  .fields = VCPU " asid=+88(+{VMCB}(%di)):u32 "
 			 "gen=+{GENERATION}(+{CURRENT_VMCB}(%di)):u64",
-	  .unknown = "flushes because of CR4.PGE, and resets" },
+	  .unknown = "flushes because of CR4.PGE or one address, and resets" },
 	{ "flush_current",
 	  .functions = { { "svm_flush_tlb_current" }, { "vmx_flush_tlb_current" } },
 	  .fields = VCPU, .unknown = "flushes of one context for the MMU: lower bounds" },

@@ -12,6 +12,8 @@
  *   reset         the same, and flush_asid shows an ASID generation of 0
  *   PV            kvm_pv_tlb_flush (need_flush_tlb), flush_guest, flush_asid
  *   CR4.PGE       flush_asid alone: the caller is inlined
+ *   one address   flush_gva; in 7.2 flush_asid right after it: under nested paging
+ *                 that is the guest's flush, and its function is inlined
  *
  * Modules with the library inside have tracepoints of their own, tlbtag:*, which
  * say all of this themselves. Once one was seen, what the probes and KVM's own
@@ -57,6 +59,7 @@ struct slot {
 	bool absorb_current; /* flush_current of this transition */
 	bool absorb_guest; /* flush_guest of this PV flush */
 	bool absorb_asid; /* flush_asid of this flush_* */
+	bool by_address; /* flush_gva came right before */
 	bool absorb_vmrun; /* kvm_entry was seen, no vmrun yet */
 };
 
@@ -405,11 +408,22 @@ static void check_reset(struct importer *importer, uint32_t slot, const struct r
 static void on_flush_asid(struct importer *importer, uint32_t slot, const struct record *record)
 {
 	check_reset(importer, slot, record);
-	if (!importer->slot[slot].absorb_asid) {
+	if (importer->slot[slot].by_address) {
+		emit(importer, EVENT_FLUSH_GUEST, slot);
+	} else if (!importer->slot[slot].absorb_asid) {
 		importer->slot[slot].orphan = true;
 		emit(importer, EVENT_FLUSH_PGE, slot);
 	}
 	importer->slot[slot].absorb_asid = false;
+	importer->slot[slot].by_address = false;
+}
+
+/* An older flush_* has had its flush_asid, or the kernel has none for it. */
+static void on_flush_gva(struct importer *importer, uint32_t slot)
+{
+	importer->slot[slot].absorb_asid = false;
+	importer->slot[slot].by_address = true;
+	emit(importer, EVENT_FLUSH_ADDRESS, slot);
 }
 
 static void on_invlpga(struct importer *importer, uint32_t slot, const struct record *record)
@@ -609,10 +623,18 @@ static bool is_native(enum record_kind kind)
 
 /* --- records ----------------------------------------------------------- */
 
+/* What follows flush_gva at once belongs to it; only being scheduled may come between. */
+static void end_address(struct importer *importer, uint32_t slot, enum record_kind kind)
+{
+	if (kind != RECORD_FLUSH_ASID && kind != RECORD_VCPU_LOAD)
+		importer->slot[slot].by_address = false;
+}
+
 static void feed_rig(struct importer *importer, uint32_t slot, const struct record *record)
 {
 	if (importer->native && record->kind != RECORD_VCPU_LOAD)
 		return;
+	end_address(importer, slot, record->kind);
 	switch ((int)record->kind) {
 	case RECORD_VMRUN:
 		importer->slot[slot].absorb_vmrun = false;
@@ -639,7 +661,7 @@ static void feed_rig(struct importer *importer, uint32_t slot, const struct reco
 	case RECORD_MMU_SYNC:
 		return emit(importer, EVENT_SYNC, slot);
 	case RECORD_FLUSH_GVA:
-		return emit(importer, EVENT_FLUSH_ADDRESS, slot);
+		return on_flush_gva(importer, slot);
 	case RECORD_INVLPGA_ICPT:
 		return on_invlpga(importer, slot, record);
 	}
@@ -669,6 +691,7 @@ static void feed_stock(struct importer *importer, uint32_t slot, const struct re
 {
 	if (importer->native)
 		return;
+	end_address(importer, slot, record->kind);
 	switch ((int)record->kind) {
 	case RECORD_KVM_ENTRY:
 		return on_kvm_entry(importer, slot);

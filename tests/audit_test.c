@@ -380,7 +380,8 @@ TEST(audit_a_remote_flush_takes_time)
 	tell("b0 0@0:1 r0@2 a0 0@0:1", "- late:ALL_CONTEXTS");
 	/* The CPU that asks stands still for a while; but not for ever. */
 	tell("b0 0@0:1 r0@2~100 0@0:1~101 0@0:1~102 0@0:1~106 0@0:1/3~107", "- - - - -");
-	tell("b0 0@0:1 r0@2~100 0@0:1~101 0@0:1~102 0@0:1~130", "- - - late:REMOTE_REQUEST");
+	tell("b0 0@0:1 r0@2~100 0@0:1~101 0@0:1~102 0@0:1~128 0@0:1/3~129", "- - - - -");
+	tell("b0 0@0:1 r0@2~100 0@0:1~101 0@0:1~102 0@0:1~200", "- - - late:REMOTE_REQUEST");
 }
 
 /* --- how a flush reaches ----------------------------------------------- */

@@ -103,6 +103,29 @@ TEST(import_each_request_by_its_function)
 	       "flush_gva: " V "gva=0x1000", RUN_L1);
 }
 
+/*
+ * KVM 7.2 under nested paging. Modules with the library inside record no flush_asid
+ * for the flush_current before it.
+ */
+TEST(import_an_address_that_is_flushed_by_the_guest_s_flush)
+{
+	IMPORT("birth enter-l1 flush-address flush-guest enter-l1 flush-current flush-address "
+	       "load flush-guest enter-l1",
+	       RUN_L1, "flush_gva: " V "gva=0x1000", "flush_asid: " V, RUN_L1,
+	       "flush_current: " V, "flush_gva: " V "gva=0x1000", "vcpu_load: " V "pcpu=1",
+	       "flush_asid: " V, RUN_L1);
+}
+
+/* KVM 6.12: INVLPG is emulated in L2, and an interrupt is due that L1 wants. */
+TEST(import_an_address_does_not_explain_a_flush_because_of_pge)
+{
+	IMPORT("birth enter-l1 nested-enter enter-l2 flush-address nested-exit flush-pge enter-l1",
+	       RUN_L1, NESTED, RUN_L2, "flush_gva: " V "gva=0x1000",
+	       "kvm_nested_vmexit_inject: reason EXIT_INTR", "flush_asid: " V, RUN_L1);
+	IMPORT("birth enter-l1 flush-address enter-l1 flush-pge enter-l1", RUN_L1,
+	       "flush_gva: " V "gva=0x1000", RUN_L1, "flush_asid: " V, RUN_L1);
+}
+
 TEST(import_a_sync_is_of_the_level_that_is_active)
 {
 	IMPORT("birth enter-l1 sync nested-enter transition sync enter-l2", RUN_L1, "mmu_sync: " V,
@@ -168,6 +191,16 @@ TEST(import_level_changes_nobody_recorded)
 TEST(import_restored_into_l2)
 {
 	IMPORT("birth nested-enter enter-l2", "nested_ctl02: " V "asid12=4 tlb_ctl12=0", RUN_L2);
+}
+
+/* By KVM_SET_NESTED_STATE, without nested_enter: the flush of the root is L2's. */
+TEST(import_what_follows_a_restored_l2_is_about_l2)
+{
+	IMPORT("birth enter-l1 nested-enter flush-current enter-l2 nested-exit nested-enter "
+	       "flush-current enter-l2",
+	       RUN_L1, "nested_ctl02: " V "asid12=4 tlb_ctl12=0", "flush_current: " V, RUN_L2,
+	       "leave_nested: " V, "nested_ctl02: " V "asid12=4 tlb_ctl12=0",
+	       "flush_current: " V, RUN_L2);
 }
 
 TEST(import_forced_leave)

@@ -20,7 +20,7 @@ offsets=$dir/offsets
 
 # --- kernels ------------------------------------------------------------------------
 
-functions_amd='svm_vcpu_load enter_svm_guest_mode svm_leave_nested
+functions_amd='svm_vcpu_load enter_svm_guest_mode nested_vmcb02_prepare_control svm_leave_nested
 	nested_svm_transition_tlb_flush svm_flush_tlb_asid svm_flush_tlb_current
 	svm_flush_tlb_all svm_flush_tlb_gva invlpga_interception'
 functions_intel='vmx_vcpu_load nested_vmx_enter_non_root_mode vmx_leave_nested
@@ -108,7 +108,8 @@ kernel amd
 list --offsets "$offsets"
 check 'AMD without tracepoints' is_listed
 for pair in vmrun:kvm_wait_lapic_expire vcpu_load:svm_vcpu_load nested_enter:enter_svm_guest_mode \
-	leave_nested:svm_leave_nested nested_tlb_flush:nested_svm_transition_tlb_flush \
+	nested_ctl02:nested_vmcb02_prepare_control leave_nested:svm_leave_nested \
+	nested_tlb_flush:nested_svm_transition_tlb_flush \
 	flush_asid:svm_flush_tlb_asid flush_current:svm_flush_tlb_current \
 	flush_all:svm_flush_tlb_all flush_guest:kvm_vcpu_flush_tlb_guest \
 	flush_gva:svm_flush_tlb_gva invlpga_icpt:invlpga_interception mmu_sync:kvm_mmu_sync_roots \
@@ -227,7 +228,7 @@ run record --print --offsets "$offsets"
 check 'commands for another host' is_listed
 check 'which is said' grep -q '^tlbtag: no KVM here: .*; so this is for an AMD host' "$dir/err"
 check 'and nothing else' test "$(wc -l <"$dir/err")" -eq 1
-check 'by probes' test "$(grep -c "^echo 'p:" "$dir/out")" -eq 14
+check 'by probes' test "$(grep -c "^echo 'p:" "$dir/out")" -eq 15
 run record --print
 check 'without offsets by tracepoints' grep -q '^	-e kvm:kvm_entry' "$dir/out"
 check 'with what is unknown then' lacks vmrun 'no offset for vcpu_id'
@@ -341,7 +342,7 @@ check 'while it ran, recording was on' grep -qx 1 "$dir/out"
 check 'it is off before the end' grep -qx 0 "$dir/tracing_on"
 check 'the status of the command is told' grep -q 'sh ended with status 3' "$dir/err"
 check 'the events as well' grep -q "made.dat: [1-9][0-9]* events in .* 0 lost" "$dir/out"
-check 'fourteen kprobes' test "$(grep -c '^tlbtag_[0-9]*:' "$dir/arguments")" -eq 14
+check 'fourteen kprobes' test "$(grep -c '^tlbtag_[0-9]*:' "$dir/arguments")" -eq 15
 check 'and two tracepoints' test "$(grep -c '^kvm:' "$dir/arguments")" -eq 2
 check 'by the clock that is the same on all CPUs' grep -qx global "$dir/arguments"
 record --time 1

@@ -7,10 +7,16 @@
 # arguments.
 tracing=/sys/kernel/tracing
 
-# probe NAME FUNCTION FIELD...; a function that is not there costs its event.
+# probe NAME FUNCTION[,FUNCTION]... FIELD...; on the first of the functions that is
+# there; where none is, it costs the event.
 probe() {
-	echo "p:rig/$1 $2 $(shift 2 && echo "$@")" >>$tracing/kprobe_events 2>/dev/null ||
-		rig "no probe $1"
+	name=$1
+	functions=$2
+	shift 2
+	for function in $(echo "$functions" | tr , ' '); do
+		echo "p:rig/$name $function $*" 2>/dev/null >>$tracing/kprobe_events && return
+	done
+	rig "no probe $name"
 }
 
 # field OFFSET TEXT: the text, if the offset is known
@@ -33,9 +39,15 @@ install_probes() {
 		"$(field "$OFF_NESTED_CTL12" "nested_ctl12=+$OFF_NESTED_CTL12(%di):x64")" \
 		"asid12=+$OFF_ASID12(%di):u32 tlb_ctl12=+$OFF_TLB_CTL12(%di):u8" \
 		"ncr3_12=+$OFF_NCR3_12(%di):x64"
+	# By KVM_SET_NESTED_STATE this alone; what follows is about L2 already.
+	probe nested_ctl02 nested_vmcb02_prepare_control "$who" \
+		"asid12=+$OFF_ASID12(%di):u32 tlb_ctl12=+$OFF_TLB_CTL12(%di):u8" \
+		"ncr3_12=+$OFF_NCR3_12(%di):x64"
 	probe leave_nested svm_leave_nested "$who"
 	probe nested_tlb_flush nested_svm_transition_tlb_flush "$who"
-	probe flush_asid svm_flush_tlb_asid "$who" "$asid"
+	# Whose caller is inlined where 7.2 flushes one address. In the reworked modules
+	# that function is nothing but the call of ours, and may be inlined itself.
+	probe flush_asid svm_flush_tlb_asid,svm_tags_flush_guest "$who" "$asid"
 	probe flush_current svm_flush_tlb_current "$who"
 	probe flush_all svm_flush_tlb_all "$who"
 	probe flush_gva svm_flush_tlb_gva "$who" gva=%si:x64 "$asid"
