@@ -342,7 +342,7 @@ check 'while it ran, recording was on' grep -qx 1 "$dir/out"
 check 'it is off before the end' grep -qx 0 "$dir/tracing_on"
 check 'the status of the command is told' grep -q 'sh ended with status 3' "$dir/err"
 check 'the events as well' grep -q "made.dat: [1-9][0-9]* events in .* 0 lost" "$dir/out"
-check 'fourteen kprobes' test "$(grep -c '^tlbtag_[0-9]*:' "$dir/arguments")" -eq 15
+check 'fifteen kprobes' test "$(grep -c '^tlbtag_[0-9]*:' "$dir/arguments")" -eq 15
 check 'and two tracepoints' test "$(grep -c '^kvm:' "$dir/arguments")" -eq 2
 check 'by the clock that is the same on all CPUs' grep -qx global "$dir/arguments"
 record --time 1

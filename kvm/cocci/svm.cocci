@@ -245,11 +245,15 @@ identifier vcpu;
 +	svm_tags_flush_current(vcpu);
  }
 
-// What is left of its callers is the guest's flush.
+// What is left of its callers is the guest's flush. It stays a function of its own,
+// so that probes on it attach, and tell of each.
 @ flush_guest @
+attribute name noinline;
 identifier vcpu;
 @@
- static void svm_flush_tlb_asid(struct kvm_vcpu *vcpu)
+ static
++noinline
+ void svm_flush_tlb_asid(struct kvm_vcpu *vcpu)
  {
 -	...
 +	svm_tags_flush_guest(vcpu);

@@ -7,16 +7,10 @@
 # arguments.
 tracing=/sys/kernel/tracing
 
-# probe NAME FUNCTION[,FUNCTION]... FIELD...; on the first of the functions that is
-# there; where none is, it costs the event.
+# probe NAME FUNCTION FIELD...; a function that is not there costs its event.
 probe() {
-	name=$1
-	functions=$2
-	shift 2
-	for function in $(echo "$functions" | tr , ' '); do
-		echo "p:rig/$name $function $*" 2>/dev/null >>$tracing/kprobe_events && return
-	done
-	rig "no probe $name"
+	echo "p:rig/$1 $2 $(shift 2 && echo "$@")" >>$tracing/kprobe_events 2>/dev/null ||
+		rig "no probe $1"
 }
 
 # field OFFSET TEXT: the text, if the offset is known
@@ -45,9 +39,8 @@ install_probes() {
 		"ncr3_12=+$OFF_NCR3_12(%di):x64"
 	probe leave_nested svm_leave_nested "$who"
 	probe nested_tlb_flush nested_svm_transition_tlb_flush "$who"
-	# Whose caller is inlined where 7.2 flushes one address. In the reworked modules
-	# that function is nothing but the call of ours, and may be inlined itself.
-	probe flush_asid svm_flush_tlb_asid,svm_tags_flush_guest "$who" "$asid"
+	# Whose caller is inlined where 7.2 flushes one address.
+	probe flush_asid svm_flush_tlb_asid "$who" "$asid"
 	probe flush_current svm_flush_tlb_current "$who"
 	probe flush_all svm_flush_tlb_all "$who"
 	probe flush_gva svm_flush_tlb_gva "$who" gva=%si:x64 "$asid"
