@@ -104,7 +104,7 @@ static enum tlbtag_sept_step pamt_added(struct tlbtag_sept_op *op, bool added)
 static enum tlbtag_sept_step blocked(struct tlbtag_sept_op *op)
 {
 	op->is_blocked = true;
-	return TLBTAG_RULE(SEPT_TRACK) ? go(op, TLBTAG_SEPT_TRACK) : go(op, TLBTAG_SEPT_DEMOTE);
+	return go(op, TLBTAG_RULE(SEPT_TRACK) ? TLBTAG_SEPT_TRACK : TLBTAG_SEPT_DEMOTE);
 }
 
 /* B1: no step that changes the mirror comes before this one but by SEPT_PUBLISH. */
