@@ -191,32 +191,23 @@ static enum tlbtag_sept_step succeeded(struct tlbtag_sept_op *op)
 	return finish(op);
 }
 
+static bool can_fail(enum tlbtag_sept_step step)
+{
+	return step == TLBTAG_SEPT_BLOCK || step == TLBTAG_SEPT_TRACK ||
+	       step == TLBTAG_SEPT_DEMOTE || step == TLBTAG_SEPT_UNBLOCK;
+}
+
 enum tlbtag_sept_step tlbtag_sept_next(struct tlbtag_sept_op *op, enum tlbtag_sept_status status)
 {
-	switch (op->step) {
-	case TLBTAG_SEPT_PAMT_ADD:
+	if (op->step == TLBTAG_SEPT_PAMT_ADD)
 		return pamt_added(op, status == TLBTAG_SEPT_OK);
-	case TLBTAG_SEPT_PAMT_REMOVE:
+	if (op->step == TLBTAG_SEPT_PAMT_REMOVE)
 		return pamt_removed(op, status == TLBTAG_SEPT_OK);
-	case TLBTAG_SEPT_DEMOTE:
-		if (status == TLBTAG_SEPT_INTERRUPTED)
-			return demote_interrupted(op);
-		break;
-	case TLBTAG_SEPT_WAIT:
-	case TLBTAG_SEPT_KICK:
-	case TLBTAG_SEPT_WRITE_BACK:
-	case TLBTAG_SEPT_PUBLISH:
-	case TLBTAG_SEPT_STOP_VCPUS:
-	case TLBTAG_SEPT_START_VCPUS:
-	case TLBTAG_SEPT_DONE:
-		return succeeded(op);
-	case TLBTAG_SEPT_BLOCK:
-	case TLBTAG_SEPT_TRACK:
-	case TLBTAG_SEPT_REMOVE:
-	case TLBTAG_SEPT_UNBLOCK:
-		break;
-	}
-	return status == TLBTAG_SEPT_OK ? succeeded(op) : retry_or_fail(op, status);
+	if (op->step == TLBTAG_SEPT_DEMOTE && status == TLBTAG_SEPT_INTERRUPTED)
+		return demote_interrupted(op);
+	if (status != TLBTAG_SEPT_OK && can_fail(op->step))
+		return retry_or_fail(op, status);
+	return succeeded(op);
 }
 TLBTAG_EXPORT(tlbtag_sept_next);
 
