@@ -92,10 +92,14 @@ static void draw_config(struct seed *seed, struct vmm_config *config)
 	draw_sizes(seed, config);
 }
 
-/* What is pinned may need a world of its own, unless that is pinned too. */
-static void suit_pins(const struct check_world *world, const struct config_pins *pins,
-		      struct vmm_config *config)
+/*
+ * Applies the pins. What is pinned may need a world of its own, unless that is pinned
+ * too. Returns what is wrong with it all, or NULL.
+ */
+static const char *suit_pins(const struct check_world *world, const struct config_pins *pins,
+			     struct vmm_config *config)
 {
+	config_pins_apply(pins, config);
 	if (config->policy != VMM_POLICY_LIBRARY || config->fault != VMM_FAULT_NONE)
 		world->config_suit(config, config->fault);
 	/* The library as it is flushes for a reason only; what is broken may do more. */
@@ -103,6 +107,7 @@ static void suit_pins(const struct check_world *world, const struct config_pins 
 				 config->rule_off == UINT32_MAX &&
 				 config->fault == VMM_FAULT_NONE;
 	config_pins_apply(pins, config);
+	return world->config_check(config);
 }
 
 /*
@@ -117,9 +122,7 @@ static const char *blame_pins(const struct check_world *world, const struct conf
 
 	world->config_init(&config);
 	config.l1_nested_paging = false;
-	config_pins_apply(pins, &config);
-	suit_pins(world, pins, &config);
-	wrong = world->config_check(&config);
+	wrong = suit_pins(world, pins, &config);
 	return wrong ? wrong : otherwise;
 }
 
@@ -137,9 +140,7 @@ const char *check_config_from_seed(const struct check_world *world, struct seed 
 			world->config_draw(seed, config);
 		else
 			draw_config(seed, config);
-		config_pins_apply(pins, config);
-		suit_pins(world, pins, config);
-		wrong = world->config_check(config);
+		wrong = suit_pins(world, pins, config);
 		if (!wrong)
 			return NULL;
 	}

@@ -26,6 +26,11 @@
 
 #define VCPU "vcpu_id=!+{VCPU_ID}(%di):u32 kvm=+0(%di):x64"
 
+/* KVM's copy of what L1 wrote into its VMCB. */
+#define CONTROL12                                                   \
+	" asid12=+{ASID12}(%di):u32 tlb_ctl12=+{TLB_CTL12}(%di):u8" \
+	" ncr3_12=+{NCR3_12}(%di):x64"
+
 /* The same function for both vendors. */
 #define COMMON(...)                 \
 	{                           \
@@ -57,13 +62,10 @@ const struct probe probes[] = {
 	  .unknown = "when a vCPU is loaded on a CPU, by which rfc-v1 flushes" },
 	{ "nested_enter",
 	  .functions = { { "enter_svm_guest_mode" }, { "nested_vmx_enter_non_root_mode" } },
-	  .fields = VCPU " vmcb12_gpa=%si:x64 nested_ctl12=+{NESTED_CTL12}(%di):x64 "
-			 "asid12=+{ASID12}(%di):u32 tlb_ctl12=+{TLB_CTL12}(%di):u8 "
-			 "ncr3_12=+{NCR3_12}(%di):x64",
+	  .fields = VCPU " vmcb12_gpa=%si:x64 nested_ctl12=+{NESTED_CTL12}(%di):x64" CONTROL12,
 	  .unknown = "L1's ASIDs and TLB_CONTROL" },
 	{ "nested_ctl02", .functions = { { "nested_vmcb02_prepare_control" } },
-	  .fields = VCPU " asid12=+{ASID12}(%di):u32 tlb_ctl12=+{TLB_CTL12}(%di):u8 "
-			 "ncr3_12=+{NCR3_12}(%di):x64",
+	  .fields = VCPU CONTROL12,
 	  .unknown = "when the VMM restores an L2, until L2 runs" },
 	{ "kvm_nested_vmenter", "kvm", .instead_of = "nested_enter",
 	  .unknown = "when L1 enters L2, until L2 runs" },

@@ -30,7 +30,7 @@ static enum tlbtag_sept_step go(struct tlbtag_sept_op *op, enum tlbtag_sept_step
  */
 static enum tlbtag_sept_step finish(struct tlbtag_sept_op *op)
 {
-	if (op->is_blocked && !op->is_changed && !op->is_dead && TLBTAG_RULE(SPLIT_UNBLOCK))
+	if (op->is_blocked && !op->is_dead && TLBTAG_RULE(SPLIT_UNBLOCK))
 		return go(op, TLBTAG_SEPT_UNBLOCK);
 	if (op->has_use && !op->is_changed && TLBTAG_RULE(SPLIT_PUT)) {
 		op->has_use = false;

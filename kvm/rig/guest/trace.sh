@@ -29,14 +29,12 @@ install_probes() {
 		"gcr3=+0x550(+$OFF_VMCB(%di)):x64 clean=+192(+$OFF_VMCB(%di)):x32"
 	probe vcpu_load svm_vcpu_load "$who pcpu=%si:s32"
 	# From KVM's copy of vmcb12; that itself is no argument in newer kernels.
+	control12="asid12=+$OFF_ASID12(%di):u32 tlb_ctl12=+$OFF_TLB_CTL12(%di):u8"
+	control12="$control12 ncr3_12=+$OFF_NCR3_12(%di):x64"
 	probe nested_enter enter_svm_guest_mode "$who vmcb12_gpa=%si:x64" \
-		"$(field "$OFF_NESTED_CTL12" "nested_ctl12=+$OFF_NESTED_CTL12(%di):x64")" \
-		"asid12=+$OFF_ASID12(%di):u32 tlb_ctl12=+$OFF_TLB_CTL12(%di):u8" \
-		"ncr3_12=+$OFF_NCR3_12(%di):x64"
+		"$(field "$OFF_NESTED_CTL12" "nested_ctl12=+$OFF_NESTED_CTL12(%di):x64")" "$control12"
 	# By KVM_SET_NESTED_STATE this alone; what follows is about L2 already.
-	probe nested_ctl02 nested_vmcb02_prepare_control "$who" \
-		"asid12=+$OFF_ASID12(%di):u32 tlb_ctl12=+$OFF_TLB_CTL12(%di):u8" \
-		"ncr3_12=+$OFF_NCR3_12(%di):x64"
+	probe nested_ctl02 nested_vmcb02_prepare_control "$who" "$control12"
 	probe leave_nested svm_leave_nested "$who"
 	probe nested_tlb_flush nested_svm_transition_tlb_flush "$who"
 	# Whose caller is inlined where 7.2 flushes one address.
